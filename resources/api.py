@@ -1,0 +1,265 @@
+"""The conventions that every resource shares: how a route is declared, read, found, paged and answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NoReturn, cast
+from urllib.parse import urlencode
+
+import flask_smorest
+import marshmallow as ma
+from flask import Request, g, request
+from peewee import Expression, Select
+from webargs.flaskparser import FlaskParser
+
+import models
+from models import BaseModel
+from resources import openapi, prepared
+from resources.errors import refuse, refuse_field
+from resources.schemas import Values
+from resources.security import authenticate, current_user
+from resources.texts import translate
+
+WRITING = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Parser(FlaskParser):
+    """Reads bodies and queries for `@blp.arguments`, and remembers what it ignored for the reply's headers."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        raw = req.get_data()
+        if not raw:
+            return {}
+        if not req.is_json:
+            refuse(415)
+        try:
+            body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        except UnicodeDecodeError:
+            refuse(400, "The body is not UTF-8")
+        except RecursionError:
+            refuse(400, "The body is nested too deep")
+        except ValueError:  # also an integer of more than 4,300 digits
+            refuse(400, "The body is not JSON")
+        if isinstance(body, dict):
+            # Fields of the resource that this route does not write are no surprise: clients PUT back what they got.
+            known = openapi.spellings(type(schema))
+            g.ignored_fields += [key for key in body if key not in known]
+        return body
+
+    def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
+        fields = {field.data_key: field for field in schema.fields.values()}
+        aliases = getattr(schema, "ALIASES", {})
+        found: dict[str, Any] = {}
+        for sent, texts in req.args.lists():
+            name = sent.removesuffix("[]")
+            name = aliases.get(name, name)
+            if name not in fields:
+                g.ignored_params.append(sent)
+            elif isinstance(fields[name], Values):
+                found[name] = found.get(name, []) + texts
+            elif texts[-1].strip():
+                found[name] = texts[-1]
+        return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A resource's routes. A view states, in this order: its route, who may, what comes in, what goes out."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, name: str, import_name: str, **options: Any):
+        super().__init__(name, import_name, **options)
+        self._prepare_doc_cbks.append(self._prepare_errors_doc)
+
+    def require(self, *permissions: str) -> Callable[..., Any]:
+        """Let in only who is logged in and, where permissions are named, holds one of them: 401, 403."""
+
+        def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(view)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                caller = authenticate()
+                if permissions and not any(map(caller.allows, permissions)):
+                    refuse(403, f"This needs the permission {permissions[0]}")
+                return view(*args, **kwargs)
+
+            wrapper.permissions = permissions  # type: ignore[attr-defined]
+            return wrapper
+
+        return decorator
+
+    def response(
+        self,
+        status_code: int,
+        schema: Any = None,
+        *,
+        message: str = "OK",
+        write: bool = True,
+        errors: tuple[int, ...] = (),
+        **options: Any,
+    ) -> Callable[..., Any]:
+        """Answer with `schema` in the envelope; a view that writes runs in one transaction.
+
+        `many=True` in a schema is a page where the view gives one (`paginate`), an array otherwise. A model
+        that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. A view that
+        hashes a password passes `write=False` and opens `models.write()` itself, after the hashing.
+        """
+        decorate = super().response(status_code, schema, **options)
+
+        def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(view)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                g.message, g.lift = message, getattr(schema, "lift", ())
+                if not write or request.method not in WRITING:
+                    return shown(view(*args, **kwargs))
+                with models.write():
+                    return shown(view(*args, **kwargs))
+
+            decorated = decorate(wrapper)
+            decorated._apidoc["errors"] = errors
+            return decorated
+
+        return decorator
+
+    @staticmethod
+    def _prepare_response_content(data: Any) -> dict[str, Any]:
+        if "page" in g:
+            data = {"items": data, **g.page}
+        lifted = {key: data[key] for key in g.lift}
+        return {"success": True, "data": data, "message": translate(g.message, g.language), **lifted}
+
+    # From here on: what the OpenAPI document says of a route.
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Any) -> Any:
+        return openapi.envelope_schema(schema) if not isinstance(schema, (str, dict)) else schema
+
+    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[..., Any]:
+        decorate = super().arguments(schema, location=location, **options)
+
+        def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+            decorated = decorate(view)
+            if location != "query":
+                decorated._apidoc["arguments"]["parameters"][-1]["schema"] = openapi.input_schema(schema)
+            return decorated
+
+        return decorator
+
+    def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+        super().add_url_rule(rule, endpoint, view_func, *args, **options)
+        docs = self._docs[self._endpoints[-1]]
+        for doc in (doc for method, doc in docs.items() if method != "parameters"):
+            doc |= {"rule": rule, "permissions": getattr(view_func, "permissions", None)}
+            doc.setdefault("manual_doc", {}).setdefault("operationId", openapi.camel_case(view_func.__name__))
+        if {"put", "patch"} <= set(docs):
+            del docs["patch"]  # the same view; twice would only lengthen the document
+
+    @staticmethod
+    def _prepare_errors_doc(doc: dict[str, Any], info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return openapi.with_errors(doc, info, kwargs["method"])
+
+
+def shown(result: Any) -> Any:
+    """What a view gave, as a reply shows it: a model that was made or changed is read anew."""
+    if isinstance(result, BaseModel):
+        return prepared.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
+    return result
+
+
+def manages(model: type[BaseModel]) -> bool:
+    """Whether the caller may act on other people's rows of this model."""
+    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:manage")
+
+
+def current_id() -> int:
+    return g.caller.id if "caller" in g else 0
+
+
+def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[Any], Expression] | bool = False) -> Any:
+    """The row `row_id` among those that the rule lets the caller see; 404 where it is absent, or out of sight.
+
+    With `change`, the model to be changed. It is True where whoever sees a row may change it, else a rule on
+    the caller's id (`Task.deletable_by`): 403 where it does not hold, but for who manages the resource.
+    """
+    model = prepared.model_of(selector)
+    manage = manages(model)
+    row = prepared.one(selector, row_id, current_user.id, manage)
+    if row is None:
+        refuse(404)
+    if change is False:
+        return row
+    query = model.select().where(model.id == row_id)
+    changeable = (query if change is True or manage else query.where(change(current_user.id))).first()
+    if changeable is None:
+        refuse(403, "You may see this, but not change it")
+    return changeable
+
+
+def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]:
+    """The asked-for page of the rows that the rule lets the caller see, filtered and sorted as `args` say."""
+    rows, total = prepared.page(selector, args, current_user.id, manages(prepared.model_of(selector)))
+    set_page(args, total)
+    return rows
+
+
+def paginate_list(items: list[Any], args: dict[str, Any]) -> list[Any]:
+    """The asked-for page of a list that is not in the database."""
+    set_page(args, len(items))
+    start = (args["page"] - 1) * args["page_size"]
+    return items[start : start + args["page_size"]]
+
+
+def set_page(args: dict[str, Any], total: int) -> None:
+    """Say in body and headers which page this is: X-Total-Count, and Link (RFC 8288) with relative references."""
+    page, size = args["page"], args["page_size"]
+    pages = -(-total // size)
+    g.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
+    others = [(key, value) for key, value in request.args.items(multi=True) if key != "page"]
+    numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": max(pages, 1)}
+    links = [
+        f'<{request.path}?{urlencode([*others, ("page", number)])}>; rel="{name}"'
+        for name, number in numbers.items()
+        if (name != "prev" or 1 < page <= pages + 1) and (name != "next" or page < pages)
+    ]
+    g.headers["X-Total-Count"] = str(total)
+    g.headers["Link"] = ", ".join(links)
+
+
+def get_all_or_404(
+    selector: Callable[..., Select], ids: Iterable[int], change: Callable[[Any], Expression] | None = None
+) -> list[int]:
+    """The ids of a batch, each once and each as in `get_or_404`: 404 or 403 if that would be so for one of them."""
+    wanted = set(ids)
+    if len(_visible(selector, wanted)) < len(wanted):
+        refuse(404)
+    model = prepared.model_of(selector)
+    if change is not None and not manages(model):
+        changeable = model.select().where(model.id.in_(wanted), change(current_user.id)).count()
+        if changeable < len(wanted):
+            refuse(403, "You may see this, but not change it")
+    return sorted(wanted)
+
+
+def references(field: str, selector: Callable[..., Select], ids: Any) -> None:
+    """Refuse with 400 on `field` where an id (or one of a list of them) names no row that the caller may see."""
+    if ids is None:
+        return
+    wanted = ids if isinstance(ids, list) else [ids]
+    seen = _visible(selector, set(wanted))
+    for index, row_id in enumerate(wanted):
+        if row_id not in seen:
+            refuse_field(f"{field}.{index}" if isinstance(ids, list) else field, "There is no such row.")
+
+
+def _visible(selector: Callable[..., Select], ids: set[int]) -> set[int]:
+    model = prepared.model_of(selector)
+    condition = cast(Any, selector(current_user.id, manages(model)))._where
+    found: Any = model.select(model.id).where(model.id.in_(ids))
+    return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}

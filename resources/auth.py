@@ -1,0 +1,280 @@
+"""Logging in and out, renewing tokens, passwords forgotten and changed."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from flask import current_app, request
+from itsdangerous import BadData, URLSafeSerializer
+from marshmallow import fields
+
+import models
+from models import Mail, RefreshToken, Role, Session, User, Visit
+from resources import security
+from resources.api import Blueprint, get_or_404
+from resources.errors import refuse, refuse_field
+from resources.prepared import one
+from resources.schemas import MAX_ID, Email, Schema, Text
+from resources.security import current_user
+from resources.users import ME, USERNAME, MeSchema, password_field
+
+blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Logging in, tokens, passwords")
+log = logging.getLogger("halolight")
+
+#: A spent refresh token is still answered this long (seconds): two tabs renew at once, React runs effects twice.
+GRACE = 15
+SESSION_LIFE = timedelta(days=30)
+RESET_LIFE = timedelta(minutes=30)
+
+
+class LoginArgs(Schema):
+    email = Text(200, metadata={"description": "or a username"})
+    username = Text(200, metadata={"description": "or an e-mail"})
+    password = Text(128, strip=False, required=True, load_only=True)
+
+
+class RegisterArgs(Schema):
+    email = Email(required=True)
+    password = password_field(required=True)
+    username = Text(50, 3, validate=USERNAME)
+    name = Text(200)
+    phone = Text(50)
+
+
+class TokensSchema(Schema):
+    """What a login answers, and a refresh; clients read the tokens at the top level too (contract 1.4)."""
+
+    lift = ("accessToken", "refreshToken", "user")
+
+    access_token = fields.String(dump_only=True)
+    refresh_token = fields.String(dump_only=True)
+    token_type = fields.String(dump_only=True)
+    expires_in = fields.Integer(dump_only=True, metadata={"description": "seconds until the access token expires"})
+    user = fields.Nested(MeSchema, dump_only=True)
+
+
+class RefreshArgs(Schema):
+    refresh_token = Text(2000, required=True)
+
+
+class LogoutArgs(Schema):
+    refresh_token = Text(2000, allow_none=True)
+
+
+class ForgotArgs(Schema):
+    email = Email(required=True)
+
+
+class ResetArgs(Schema):
+    token = Text(2000, required=True)
+    password = password_field(required=True)
+
+
+class ChangePasswordArgs(Schema):
+    current_password = Text(128, strip=False, required=True, load_only=True)
+    new_password = password_field(required=True)
+
+
+TOKENS = TokensSchema()
+
+
+def open_session(user: User) -> dict[str, Any]:
+    """A new session of `user`, who just proved to be it, as the reply to a login. A login is a visit."""
+    now = models.now()
+    Session.delete().where(Session.expires_at < now).execute()
+    RefreshToken.delete().where(RefreshToken.expires_at < int(now.timestamp())).execute()
+    session = Session.create(
+        user=user,
+        device=request.headers.get("User-Agent", "")[:200],
+        address=request.remote_addr or "",
+        expires_at=now + SESSION_LIFE,
+    )
+    Visit.create(visitor=str(user.id))
+    User.update(last_login_at=now).where(User.id == user.id).execute()
+    return tokens_of(session, security.new_refresh_token(session))
+
+
+def tokens_of(session: Session, refresh_token: RefreshToken) -> dict[str, Any]:
+    user = one(User.visible_to, session.user_id, session.user_id, True)
+    return security.token_pair(session, refresh_token) | {"user": user}
+
+
+@blp.route("/login", methods=["POST"])
+@blp.arguments(LoginArgs())
+@blp.response(200, TOKENS, message="Logged in", write=False, errors=(401, 403, 429))
+def login(data):
+    """Log in with e-mail or username"""
+    identity = data.get("email") or data.get("username")
+    if not identity:
+        refuse_field("email", "Missing data for required field.")
+    with security.hashing():
+        user = User.by_identity(identity)
+        attempts = security.count_attempt(user, identity)
+        fits = security.password_fits(user.password_hash if user else None, data["password"])
+    if user is None or not fits:
+        log.warning("login failed for user %s from %s", user.id if user else "(unknown)", request.remote_addr)
+        security.refuse_401("bad_credentials", "Wrong account or password")
+    with models.write():
+        security.forgive(attempts)
+        unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
+        if unchanged and unchanged.status == "active":
+            log.info("login of user %s from %s", user.id, request.remote_addr)
+            return open_session(unchanged)
+    if unchanged is None:
+        security.refuse_401("bad_credentials", "Wrong account or password")
+    refuse(403, "This account is not active")
+
+
+@blp.route("/register", methods=["POST"])
+@blp.arguments(RegisterArgs())
+@blp.response(201, TOKENS, message="Registered", write=False, errors=(409, 429))
+def register(data):
+    """Make an account with the role `user`, and log in"""
+    hashed = security.hash_password(data.pop("password"))
+    with models.write():
+        return open_session(User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data))
+
+
+@blp.route("/refresh", methods=["POST"])
+@blp.arguments(RefreshArgs())
+@blp.response(200, TOKENS, message="Token refreshed", write=False, errors=(401,))
+def refresh(data):
+    """Renew the access token; the refresh token is rotated"""
+    claims = refresh_claims(data["refresh_token"])
+    if claims is None:
+        security.refuse_401("invalid_token", "The token is not valid")
+    now = models.now().timestamp()
+    with models.write():
+        token = RefreshToken.jti == claims["jti"]
+        session = Session.select().join(RefreshToken).where(token).first()
+        if session is None or session.ended_at or session.expires_at <= models.now():
+            security.refuse_401("revoked_session", "The session has ended")
+        # One statement decides who of several spends the token (16 tabs renew at once: one heir).
+        if RefreshToken.update(spent_at=now).where(token, RefreshToken.spent_at.is_null()).execute():
+            security.new_refresh_token(session)
+        if now - (RefreshToken.get(token).spent_at or 0) <= GRACE:
+            session.change(last_used_at=models.now())
+            heir = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
+            return tokens_of(session, RefreshToken.get(heir))
+        # Theft (RFC 9700, 4.14.2): whoever comes second, neither the thief nor the owner can go on.
+        session.change(ended_at=models.now())
+    log.warning("refresh token of session %s used again; the session was ended", session.id)
+    security.refuse_401("refresh_reused", "The refresh token was used before; the session has ended")
+
+
+def refresh_claims(token: str) -> dict[str, Any] | None:
+    try:
+        return security.verify(token, "refresh")
+    except jwt.ExpiredSignatureError:
+        security.refuse_401("expired_token", "The token has expired")
+    except jwt.PyJWTError:
+        return None
+
+
+@blp.route("/logout", methods=["POST"])
+@blp.arguments(LogoutArgs())
+@blp.response(200, message="Logged out", errors=(401,))
+def logout(data):
+    """End the session of the access token or of the refresh token that is sent"""
+    claims = refresh_claims(data["refresh_token"]) if data.get("refresh_token") else None
+    session = claims["sid"] if claims else security.authenticate().session
+    Session.update(ended_at=models.now()).where(Session.id == session, Session.ended_at.is_null()).execute()
+
+
+@blp.route("/forgot-password", methods=["POST"])
+@blp.arguments(ForgotArgs())
+@blp.response(200, message="If the address is known, a mail with a link is on its way", write=False, errors=(429, 503))
+def forgot_password(data):
+    """Ask for a link to set a new password"""
+    if current_app.config["NODE_ENV"] == "production":
+        refuse(503, "Mail delivery is not set up")
+    user = User.get_or_none(User.email == data["email"])
+    security.count_attempt(user, data["email"])
+    if user:
+        with models.write():
+            mail = Mail.create(user=user)
+        log.info("mail to %s: %s", user.email, reset_link(mail))
+
+
+def reset_link(mail: Mail) -> str | None:
+    """The link of a mail, made anew each time it is shown; None once it is old, or the password was set."""
+    if mail.used or mail.created_at + RESET_LIFE <= models.now():
+        return None
+    token = reset_signature(mail.user).dumps([mail.user_id, int(mail.created_at.timestamp())])
+    return f"{current_app.config['FRONTEND_URL']}/reset-password?token={token}"
+
+
+def reset_signature(user: User) -> URLSafeSerializer:
+    """Salted with the hash of the present password: a link is dead as soon as there is another."""
+    return URLSafeSerializer(current_app.config["JWT_SECRET"], salt=f"reset {user.password_hash}")
+
+
+def user_of(token: str) -> User | None:
+    """Whom a reset token names, whether or not it is genuine."""
+    _, payload = URLSafeSerializer("").loads_unsafe(token)
+    user_id = payload[0] if isinstance(payload, list) and payload else None
+    return User.get_or_none(User.id == user_id) if type(user_id) is int and 0 < user_id <= MAX_ID else None
+
+
+def check_reset_token(token: str, user: User | None) -> User:
+    """The user themselves; 400 on `token` unless it was made for them, within 30 minutes, and not used since."""
+    try:
+        _, made = reset_signature(user).loads(token) if user else (0, 0)
+    except BadData:
+        made = 0
+    if user is None or made + RESET_LIFE.total_seconds() <= models.now().timestamp():
+        refuse_field("token", "This link is not valid or was used before.")
+    return user
+
+
+@blp.route("/reset-password", methods=["POST"])
+@blp.arguments(ResetArgs())
+@blp.response(200, message="Password changed", write=False, errors=(429,))
+def reset_password(data):
+    """Set a new password by the link of a mail; every session ends"""
+    user = user_of(data["token"])
+    attempts = security.count_attempt(user, "reset")
+    check_reset_token(data["token"], user)
+    hashed = security.hash_password(data["password"])
+    with models.write():
+        user = check_reset_token(
+            data["token"], user_of(data["token"])
+        )  # once more: another request may have used it meanwhile
+        security.forgive(attempts)
+        user.set_password(hashed)
+        user.end_sessions()
+
+
+@blp.route("/me")
+@blp.require()
+@blp.response(200, ME)
+def get_current_user():
+    """Who is logged in, as /api/users/me"""
+    return get_or_404(User.visible_to, current_user.id)
+
+
+@blp.route("/change-password", methods=["POST"])
+@blp.require()
+@blp.arguments(ChangePasswordArgs())
+@blp.response(200, TOKENS, message="Password changed", write=False, errors=(429,))
+def change_password(data):
+    """Change one's own password; every other session ends, this one gets a new pair"""
+    user = User.get_by_id(current_user.id)
+    attempts = security.count_attempt(user, user.email)
+    with security.hashing():
+        fits = security.password_fits(user.password_hash, data["current_password"])
+        hashed = security.make_hash(data["new_password"])
+    if not fits:
+        refuse_field("currentPassword", "Wrong password.")
+    with models.write():
+        security.forgive(attempts)
+        if User.get_by_id(user.id).password_hash != user.password_hash:
+            refuse_field("currentPassword", "Wrong password.")
+        user.set_password(hashed)
+        user.end_sessions(but=current_user.session)
+        session = Session.get_by_id(current_user.session)
+        RefreshToken.delete().where(RefreshToken.session == session).execute()
+        return tokens_of(session, security.new_refresh_token(session))

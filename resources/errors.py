@@ -1,0 +1,133 @@
+"""Refusals, and the one exit by which every error leaves in the envelope."""
+
+from __future__ import annotations
+
+import http
+import logging
+from typing import Any, NoReturn
+
+import flask_smorest
+import peewee
+from flask import Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+import models
+from resources.openapi import Documented, ErrorSchema, camel_case
+from resources.texts import code_of, translate
+
+log = logging.getLogger("halolight")
+
+#: Codes that are not the status' standard phrase in capitals.
+CODES = {
+    413: "PAYLOAD_TOO_LARGE",
+    416: "RANGE_NOT_SATISFIABLE",
+    500: "INTERNAL_ERROR",
+}
+TEXTS = {
+    400: "The request cannot be understood",
+    401: "Log in first",
+    404: "Not found",
+    405: "This method is not allowed here",
+    409: "The state does not allow this",
+    413: "The body is too large",
+    415: "Send JSON, with Content-Type: application/json",
+    429: "Too many requests, try again later",
+    500: "Something went wrong on the server",
+    503: "The database is not available at the moment",
+}
+
+
+class Refusal(HTTPException):
+    """A refusal with an English text of the catalogue, and what else the reply says."""
+
+    def __init__(
+        self, status: int, text: str = "", *, fields: dict[str, str] | None = None, reason: str = "", **headers
+    ):
+        super().__init__(text or TEXTS[status])
+        self.code = status
+        self.fields = fields or {}
+        self.reason = reason
+        self.headers = {name.replace("_", "-").title(): str(value) for name, value in headers.items()}
+
+    def get_headers(self, *args: Any) -> list[tuple[str, str]]:
+        return list(self.headers.items())
+
+
+def refuse(status: int, text: str = "", **more: Any) -> NoReturn:
+    """Answer with an error: `text` in English from the catalogue, `reason=` for a 401, other names are headers."""
+    raise Refusal(status, text, **more)
+
+
+def refuse_field(field: str, text: str, status: int = 400) -> NoReturn:
+    """Answer 400 VALIDATION_ERROR (or 409 CONFLICT) that names the field, as the API spells it."""
+    raise Refusal(status, "The request is not valid" if status == 400 else text, fields={field: text})
+
+
+def flatten(messages: Any, path: str = "") -> list[tuple[str, str]]:
+    """marshmallow's nested messages as (dotted field, text); what concerns a whole body has the field ""."""
+    if isinstance(messages, dict):
+        return [
+            found
+            for key, inner in messages.items()
+            for found in flatten(inner, path if key == "_schema" else f"{path}.{key}".lstrip("."))
+        ]
+    return [(path, str(text)) for text in (messages if isinstance(messages, list) else [messages])]
+
+
+class Api(Documented, flask_smorest.Api):
+    """smorest's Api with our errors and our OpenAPI document."""
+
+    ERROR_SCHEMA = ErrorSchema
+
+    def _register_error_handlers(self) -> None:
+        super()._register_error_handlers()
+        self._app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
+        self._app.register_error_handler(peewee.OperationalError, self.handle_unavailable)
+        self._app.register_error_handler(peewee.InterfaceError, self.handle_unavailable)
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Any HTTPException, whoever raised it, as the error envelope with its own headers."""
+        status = error.code or 500
+        messages = getattr(error, "data", {}).get("messages")
+        fields = [found for inner in messages.values() for found in flatten(inner)] if messages else []
+        text = TEXTS.get(status, http.HTTPStatus(status).phrase)
+        if isinstance(error, Refusal):
+            text, fields = error.description or text, list(error.fields.items())
+        elif fields:
+            text = "The request is not valid"
+        reply = jsonify(envelope(status, text, fields, getattr(error, "reason", "")))
+        reply.status_code = status
+        for name, value in error.get_headers(request.environ):
+            if name.title() not in ("Content-Type", "Content-Length"):
+                reply.headers[name] = value
+        return reply
+
+    def handle_integrity_error(self, error: peewee.IntegrityError) -> Response:
+        """A taken unique value is the client's conflict; anything else that breaks a constraint is a bug of ours."""
+        column = models.unique_field(error)
+        if column is None:
+            log.error("a constraint was broken", exc_info=error)
+            return self.handle_http_exception(Refusal(500))
+        field = camel_case(column.removesuffix("_key"))
+        return self.handle_http_exception(Refusal(409, "This value is taken.", fields={field: "This value is taken."}))
+
+    def handle_unavailable(self, error: Exception) -> Response:
+        log.error("database not available: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
+        return self.handle_http_exception(Refusal(503))
+
+
+def envelope(status: int, text: str, fields: list[tuple[str, str]], reason: str = "") -> dict[str, Any]:
+    """The error envelope of the product document, in the language of the request."""
+    code = CODES.get(status) or http.HTTPStatus(status).phrase.upper().replace(" ", "_").replace("-", "_")
+    message = translate(text, g.language)
+    error: dict[str, Any] = {
+        "code": "VALIDATION_ERROR" if status == 400 and fields else code,
+        "message": message,
+        "details": [
+            {"field": field, "code": code_of(text), "message": translate(text, g.language)} for field, text in fields
+        ],
+        "requestId": g.request_id,
+    }
+    if reason:
+        error["reason"] = reason
+    return {"success": False, "error": error, "message": message}

@@ -1,0 +1,161 @@
+"""The OpenAPI document: what the application knows of itself, said once and derived from the routes."""
+
+from __future__ import annotations
+
+import copy
+import http
+from functools import cache
+from typing import Any, cast
+
+import marshmallow as ma
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from resources.texts import CATALOGUE, INVALID
+
+#: The reasons of a 401 by which a client decides what to do next.
+REASONS = (
+    *("missing_token", "invalid_token", "expired_token", "revoked_session"),
+    *("bad_credentials", "refresh_reused"),
+)
+DETAIL_CODES = sorted({code for code, _ in CATALOGUE.values() if code} | {INVALID})
+
+
+class DetailSchema(ma.Schema):
+    field = ma.fields.String(required=True, metadata={"description": "dotted; empty for the whole body"})
+    code = ma.fields.String(required=True, validate=ma.validate.OneOf(DETAIL_CODES))
+    message = ma.fields.String(required=True)
+
+
+class InnerErrorSchema(ma.Schema):
+    code = ma.fields.String(required=True)
+    message = ma.fields.String(required=True)
+    details = ma.fields.List(ma.fields.Nested(DetailSchema), required=True)
+    requestId = ma.fields.String(required=True)
+    reason = ma.fields.String(validate=ma.validate.OneOf(REASONS), metadata={"description": "of a 401 only"})
+
+
+class ErrorSchema(ma.Schema):
+    success = ma.fields.Boolean(required=True, metadata={"example": False})
+    error = ma.fields.Nested(InnerErrorSchema, required=True)
+    message = ma.fields.String(required=True)
+
+
+def camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.title() for word in others)
+
+
+@cache
+def spellings(schema: type[ma.Schema]) -> frozenset[str]:
+    """How the fields of a schema and of those that it narrows are spelled in the API, and what its hooks accept."""
+    declared = {field.data_key or camel_case(name) for name, field in schema._declared_fields.items()}
+    return frozenset(declared | getattr(schema, "ACCEPTED", set()))
+
+
+def base_name(schema: ma.Schema) -> str:
+    return type(schema).__name__.removesuffix("Schema")
+
+
+@cache
+def reply_schema(schema: ma.Schema) -> type[ma.Schema]:
+    """What a reply holds of `schema`: all that is dumped, and all of it always there."""
+    return _narrowed(base_name(schema), schema, tuple(schema.dump_fields), always=True)
+
+
+@cache
+def input_schema(schema: ma.Schema) -> type[ma.Schema]:
+    """What a body may hold of `schema`: all that is loaded."""
+    suffix = "Changes" if schema.partial else "" if base_name(schema).endswith("Args") else "Input"
+    return _narrowed(base_name(schema) + suffix, schema, tuple(schema.load_fields), always=False)
+
+
+_made: dict[tuple[str, tuple[str, ...]], type[ma.Schema]] = {}
+
+
+def _narrowed(name: str, schema: ma.Schema, names: tuple[str, ...], always: bool) -> type[ma.Schema]:
+    """One class for one name and set of fields, so that the document holds no `Task1`, `Task2`."""
+    if (name, names) not in _made:
+        fields = {}
+        for field_name in names:
+            field = copy.copy(schema.fields[field_name])
+            if always and isinstance(field, ma.fields.Nested):
+                inner = reply_schema(field.schema)
+                field = ma.fields.Nested(inner, many=field.many, allow_none=field.allow_none, data_key=field.data_key)
+            fields[field_name] = field
+            field.required = always or (field.required and not schema.partial)
+            field.dump_only = field.load_only = False
+            if always or schema.partial:
+                field.load_default = ma.missing
+        _made[name, names] = type(name, (ma.Schema,), fields)
+    return _made[name, names]
+
+
+@cache
+def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
+    """The success envelope around `schema`: a page of it, one of it, or `null`."""
+    field: Any
+    lifted: dict[str, Any] = {}
+    if schema is None:
+        name, field = "EmptyReply", ma.fields.Raw(allow_none=True, required=True, metadata={"nullable": True})
+    else:
+        inner, paged = reply_schema(schema), schema.many and schema.paged  # type: ignore[attr-defined]
+        name = inner.__name__ + ("Page" if paged else "List" if schema.many else "Reply")
+        field = (
+            ma.fields.Nested(page_schema(inner), required=True)
+            if paged
+            else ma.fields.Nested(inner, many=schema.many, required=True)
+        )
+        declared = inner._declared_fields
+        lifted = {name: copy.copy(f) for name, f in declared.items() if f.data_key in schema.lift}  # type: ignore[attr-defined]
+    success = ma.fields.Boolean(required=True, metadata={"example": True})
+    return type(
+        name, (ma.Schema,), {"success": success, "data": field, "message": ma.fields.String(required=True), **lifted}
+    )
+
+
+@cache
+def page_schema(inner: type[ma.Schema]) -> type[ma.Schema]:
+    whole = {name: ma.fields.Integer(required=True) for name in ("total", "page", "pageSize", "totalPages")}
+    items = ma.fields.List(ma.fields.Nested(inner), required=True)
+    return type(inner.__name__ + "Items", (ma.Schema,), {"items": items, **whole})
+
+
+def schema_name(schema: Any) -> str | bool:
+    """The name of a schema among the components; variants made by `only` or `partial` stand inline."""
+    if isinstance(schema, ma.Schema) and (schema.only is not None or schema.exclude or schema.partial):
+        return False
+    cls = schema if isinstance(schema, type) else type(schema)
+    return cls.__name__.removesuffix("Schema")
+
+
+class Documented:
+    """What our Api adds to smorest's: the security scheme, our fields and names."""
+
+    def _init_spec(self, **options: Any) -> None:
+        options.setdefault("marshmallow_plugin", MarshmallowPlugin(schema_name_resolver=cast(Any, schema_name)))
+        super()._init_spec(**options)  # type: ignore[misc]
+        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        self.spec.components.security_scheme("bearer", scheme)  # type: ignore[attr-defined]
+
+
+def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[str, Any]:
+    """Complete an operation's document by what its route implies: who may, and every error it may answer."""
+    statuses = set(info.get("errors", ())) | {503}
+    if "requestBody" in doc:
+        statuses |= {400, 413, 415}
+    if "parameters" in doc:
+        statuses.add(400)
+    if "<" in info["rule"]:
+        statuses.add(404)
+    if method != "get" and ("requestBody" in doc or "<" in info["rule"]):
+        statuses.add(409)
+    permissions = info["permissions"]
+    doc["security"] = [] if permissions is None else [{"bearer": []}]
+    if permissions is not None:
+        statuses.add(401)
+    if permissions:
+        statuses.add(403)
+        doc["description"] = f"{doc.get('description', '')}\n\nNeeds `{'` or `'.join(permissions)}`.".strip()
+    for status in sorted(statuses):
+        doc["responses"].setdefault(status, http.HTTPStatus(status).name)
+    return doc

@@ -1,0 +1,280 @@
+"""The base schema, and the fields and arguments that more than one resource uses.
+
+A schema describes a resource once: what a client may send is loaded, what is `dump_only` is only shown.
+Names are snake_case in Python and camelCase in the API. Schemas are made once, at import.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import marshmallow as ma
+from flask import current_app, request
+from marshmallow import validate
+
+from models import BaseModel
+from resources.openapi import camel_case
+from resources.prepared import dumper
+
+MAX_ID = 2**31 - 1
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_OWN_AVATAR = re.compile(r"/api/avatars/\d+\.svg")
+
+
+class Schema(ma.Schema):
+    """The base: camelCase in the API, unknown fields ignored, rows dumped the fast way where it is the same."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+    #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
+    paged = True
+    #: Keys that the top level of a reply repeats beside `data`.
+    lift: tuple[str, ...] = ()
+    #: Keys of a body that a hook of the schema understands.
+    ACCEPTED: frozenset[str] = frozenset()
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
+        if field_obj.data_key is None:
+            field_obj.data_key = camel_case(field_name)
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        many = self.many if many is None else many
+        if not hasattr(self, "_dumper"):
+            self._dumper = dumper(self)
+        # Rows are named tuples; what a view put together by hand (a dict) takes marshmallow's own way.
+        if self._dumper is None or not isinstance((obj[0] if obj else None) if many else obj, tuple):
+            return super().dump(obj, many=many)
+        return [self._dumper(row) for row in obj] if many else self._dumper(obj)
+
+
+# --- Fields ----------------------------------------------------------------------------------------------------------
+
+
+class Text(ma.fields.String):
+    """A text of at most `maximum` characters that any database can store; spaces around it are dropped."""
+
+    def __init__(self, maximum: int, minimum: int = 0, *, strip: bool = True, **options: Any):
+        self.strip = strip
+        # Two validators, because one over both bounds does not say which was passed.
+        checks: list[Any] = [validate.Length(max=maximum)]
+        if minimum:
+            checks.append(validate.Length(min=minimum))
+        if also := options.pop("validate", None):
+            checks.append(also)
+        super().__init__(validate=checks, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if _NOT_STORABLE.search(text):
+            raise ma.ValidationError("Control characters cannot be stored.")
+        return text.strip() if self.strip else text
+
+
+class Choice(ma.fields.String):
+    """One of a fixed set of words."""
+
+    def __init__(self, choices: Iterable[str], **options: Any):
+        super().__init__(validate=validate.OneOf(list(choices)), **options)
+
+
+class Email(Text):
+    """An e-mail address, in lower case."""
+
+    def __init__(self, **options: Any):
+        super().__init__(200, validate=validate.Email(), **options)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return super()._deserialize(*args, **kwargs).lower()
+
+
+class Id(ma.fields.Integer):
+    """The id of a row, in a body or a query: 3 and "3", nothing else that could be taken for a number."""
+
+    default_error_messages = {"invalid": "Not a valid id."}
+
+    def __init__(self, **options: Any):
+        super().__init__(validate=validate.Range(1, MAX_ID), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is int or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value)):
+            return int(value)
+        raise self.make_error("invalid")
+
+
+class Count(ma.fields.Integer):
+    """A whole number from `minimum` to `maximum`: in JSON a number, in a query its digits."""
+
+    def __init__(self, minimum: int, maximum: int, **options: Any):
+        super().__init__(validate=validate.Range(minimum, maximum), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is int or (isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value)):
+            return int(value)
+        raise self.make_error("invalid")
+
+
+class Instant(ma.fields.Field):
+    """A point in time: out in UTC, whole seconds, `Z`; in with any offset, without one in the server's TIMEZONE."""
+
+    default_error_messages = {"invalid": "Not a valid time."}
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ") if value is not None else None
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        # A plus sign that was not escaped in a query arrives as a space.
+        text = re.sub(r" (?=\d\d:?\d\d\Z)", "+", value) if isinstance(value, str) else ""
+        try:
+            if not re.match(r"\d{4}-\d\d-\d\d", text) or not "1900" <= text[:4] < "3000":
+                raise ValueError(text)
+            time = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+        return (time if time.tzinfo else time.replace(tzinfo=timezone())).astimezone(UTC)
+
+
+class PlainDate(ma.fields.Field):
+    """A day without a time, `2026-11-24`, in and out; it moves with no zone."""
+
+    default_error_messages = {"invalid": "Not a valid date."}
+
+    def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return value.isoformat() if value is not None else None
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        if isinstance(value, str) and re.fullmatch(r"(19|2\d)\d\d-\d\d-\d\d", value, re.ASCII):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                pass
+        raise self.make_error("invalid")
+
+
+class Avatar(ma.fields.Field):
+    """The URL of a picture, absolute in replies; where none is set it is the one that we draw."""
+
+    default_error_messages = {"invalid": "Not a valid URL."}
+
+    def __init__(self, owner: str = "id", **options: Any):
+        #: The attribute with the id of the user whose picture it is.
+        self.owner = owner
+        super().__init__(allow_none=True, **options)
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
+        return avatar_url(getattr(obj, self.attribute or attr), getattr(obj, self.owner))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | None:
+        if not isinstance(value, str) or len(value) > 2000 or not re.fullmatch(r"[\x21-\x7e]*", value):
+            raise self.make_error("invalid")
+        path = value.removeprefix(request.host_url.rstrip("/"))
+        if not path or _OWN_AVATAR.fullmatch(path):
+            return None
+        if re.match(r"https?://[^/]|/(?!/)|data:image/", path):
+            return path
+        raise self.make_error("invalid")
+
+
+def avatar_url(stored: str | None, user_id: int) -> str:
+    if stored and not stored.startswith("/"):
+        return stored
+    return request.host_url.rstrip("/") + (stored or f"/api/avatars/{user_id}.svg")
+
+
+class PersonSchema(Schema):
+    id = ma.fields.Integer(required=True)
+    name = ma.fields.String(required=True)
+    avatar = ma.fields.String(required=True)
+
+
+class Person(ma.fields.Nested):
+    """A nested `{id, name, avatar}`, from the columns `<name>_id`, `<name>_name`, `<name>_avatar` of a row."""
+
+    def __init__(self, **options: Any):
+        super().__init__(PersonSchema, dump_only=True, **options)
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any] | None:
+        user_id = getattr(obj, f"{attr}_id")
+        if user_id is None:
+            return None
+        return {
+            "id": user_id,
+            "name": getattr(obj, f"{attr}_name"),
+            "avatar": avatar_url(getattr(obj, f"{attr}_avatar"), user_id),
+        }
+
+
+# --- Arguments of lists ----------------------------------------------------------------------------------------------
+
+
+class Values(ma.fields.List):
+    """A filter that takes several values: `status=a,b`, `status=a&status=b` or `status[]=a`."""
+
+    MOST = 50
+
+    def __init__(self, inner: ma.fields.Field, *, closed: bool = False, **options: Any):
+        #: Filters over a fixed set take the word `all` for no filter, as selects in forms send it.
+        self.closed = closed or isinstance(inner, Choice)
+        super().__init__(inner, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        given = [part.strip() for text in value for part in text.split(",")]
+        words = list(dict.fromkeys(word for word in given if word))
+        if not words or (self.closed and "all" in words):
+            return ma.missing
+        validate.Length(max=self.MOST)(words)
+        return super()._deserialize(words, attr, data, **kwargs)
+
+
+class Sort(ma.fields.Field):
+    """`-createdAt,name`: columns of the model by their names in the API, a minus for descending."""
+
+    def __init__(self, model: type[BaseModel]):
+        self.model = model
+        example = ", ".join(model.SORTS)
+        super().__init__(
+            metadata={"type": "string", "description": f"by {example}; `-` descending", "example": model.SORT}
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        if any(name.removeprefix("-") not in self.model.SORTS for name in names):
+            raise ma.ValidationError(f"Allowed: {', '.join(self.model.SORTS)}.")
+        first = {name.removeprefix("-"): name for name in reversed(names)}
+        return tuple(name for name in names if first[name.removeprefix("-")] == name)[:5]
+
+
+class PageArgs(Schema):
+    """What every list takes. A list adds its own filters, `search` and `sort`."""
+
+    #: What other front ends call it → its name here.
+    ALIASES = {"limit": "pageSize", "q": "search", "keyword": "search"}
+
+    page = Count(1, 1_000_000, load_default=1)
+    page_size = Count(1, 1000, load_default=10, metadata={"description": "also called `limit`"})
+
+
+def search_field() -> Text:
+    return Text(200, metadata={"description": "part of a text, ignoring case; also called `q` or `keyword`"})
+
+
+class IdsArgs(Schema):
+    """The body of a batch."""
+
+    ids = ma.fields.List(Id(), required=True, validate=validate.Length(1, 1000))
+
+
+class DeletedSchema(Schema):
+    deleted = ma.fields.Integer(dump_only=True)
+
+
+DELETED = DeletedSchema()
+
+
+def timezone() -> ZoneInfo:
+    """The zone in which the server's days begin."""
+    return current_app.config["TIMEZONE"]

