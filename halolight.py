@@ -39,7 +39,6 @@ from models import DatabaseRefused, Role, Setting, User
 from resources import RESOURCES, hooks, system
 from resources.auth import RegisterArgs
 from resources.errors import Api
-from resources.security import make_hash
 
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
@@ -231,7 +230,7 @@ def create_app(**overrides: Any) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     hooks.init_app(app)
-    app.register_blueprint(system.blp)
+    app.register_blueprint(system.pages)
     api = Api(app)
     for blp in RESOURCES:
         api.register_blueprint(blp)
@@ -250,8 +249,10 @@ def configure(app: Flask, config: Config) -> None:
         MAX_CONTENT_LENGTH=2 * 1024 * 1024,
         API_TITLE="HaloLight",
         API_VERSION=system.VERSION,
+        API_SPEC_OPTIONS={"info": {"description": system.ABOUT}},
         OPENAPI_VERSION="3.0.3",
     )
+    seed.zone = app.config["TIMEZONE"]
 
 
 def open_database(config: Config) -> None:
@@ -301,6 +302,7 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if os.name != "nt":  # there it would share a port that is taken
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen(1024)  # before the start says that it is ready, and where the port is taken is seen
     except OSError:
         bound.close()
         raise
@@ -318,8 +320,8 @@ def serve(app: Flask, sockets: list[socket.socket]) -> None:
         connection_limit=2000,
         asyncore_use_poll=True,  # select() ends at 1,024 descriptors
         ident="",
-        # Above our own limits, so that the 413 comes from the application, as JSON with CORS headers.
-        max_request_body_size=(app.config["MAX_UPLOAD_MB"] + 16) * 1024 * 1024,
+        # Far above our own limits, so that the 413 comes from the application, as JSON with CORS headers.
+        max_request_body_size=1024**3,
         clear_untrusted_proxy_headers=False,
         **({"trusted_proxy": proxy, "trusted_proxy_headers": PROXY_HEADERS} if proxy else {}),
     )
@@ -395,7 +397,7 @@ def make_admin(email: str) -> str:
     try:
         with models.write():
             role = Role.get(Role.name == "super_admin")
-            return User.register(email=data["email"], role=role, password_hash=make_hash(data["password"])).email
+            return User.register(email=data["email"], role=role, password_hash=models.make_hash(data["password"])).email
     except peewee.IntegrityError:
         raise BadConfiguration(f"--create-admin: {data['email']} is taken") from None
 
@@ -404,6 +406,7 @@ def configure_logging(app: Flask) -> None:
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(hooks.JSONLines() if app.config["LOG_FORMAT"] == "json" else text)
+    handler.addFilter(hooks.mask_links)
     logging.basicConfig(level=app.config["LOG_LEVEL"], handlers=[handler])
 
 

@@ -15,12 +15,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from peewee import (
+    CTE,
+    JOIN,
     OP,
     SQL,
     AutoField,
@@ -31,8 +33,8 @@ from peewee import (
     DatabaseProxy,
     DateField,
     DateTimeField,
+    DoubleField,
     Expression,
-    FloatField,
     ForeignKeyField,
     IntegerField,
     IntegrityError,
@@ -41,15 +43,21 @@ from peewee import (
     Select,
     SqliteDatabase,
     TextField,
+    ValuesList,
+    fn,
 )
 from playhouse.db_url import parse
 from playhouse.pool import PooledPostgresqlDatabase
+from werkzeug.security import generate_password_hash
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
 SCHEMA_VERSION = "1"
 
 #: The key of the advisory lock by which the processes on one Postgres write in turn.
 WRITE_LOCK = 0x48414C4F
+
+#: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
+HASH_METHOD = "scrypt:32768:8:1"
 
 db: Any = DatabaseProxy()
 _turn = threading.RLock()
@@ -58,6 +66,11 @@ _turn = threading.RLock()
 def now() -> datetime:
     """This instant, aware, in UTC: the one place where the application reads the clock."""
     return datetime.now(UTC)
+
+
+def make_hash(password: str) -> str:
+    """The hash under which a password is kept; it takes 0.1 s on purpose."""
+    return generate_password_hash(password, HASH_METHOD)
 
 
 class DatabaseRefused(Exception):
@@ -168,7 +181,7 @@ def unique_field(error: IntegrityError) -> str | None:
 
     Of a constraint over several columns it is the last: the one that a client chose (`name` of owner, parent, name).
     """
-    driver: Any = error.args[0] if error.args else None
+    driver: Any = getattr(error, "orig", None)  # the driver's own exception
     if isinstance(db.obj, SqliteDatabase):
         found = re.search(r"UNIQUE constraint failed: (?:.*\.)?(\w+)$", str(error))
         return found[1] if found else None
@@ -249,6 +262,22 @@ def contains(*columns: Any) -> Callable[[Any], Any]:
     return condition
 
 
+def gathered(rows: Select) -> Select:
+    """A column with every row of a correlated select, in its order: values where it has one column, else dicts."""
+    each = rows.alias("each")
+    names = [getattr(column, "_alias", None) or column.name for column in cast(Any, rows)._returning]
+    sqlite = isinstance(db.obj, SqliteDatabase)
+    if len(names) == 1:
+        row = each.c[names[0]]
+    elif sqlite:
+        row = fn.json_object(*(part for name in names for part in (SQL(f"'{name}'"), each.c[name])))
+    else:
+        row = SQL('"each"')
+    together = fn.json_group_array(row) if sqlite else fn.COALESCE(fn.json_agg(row), SQL("'[]'"))
+    # Postgres' driver has read the JSON already.
+    return Select((each,), (together.python_value(json.loads if sqlite else None),))
+
+
 def table_name(model: type[Model]) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__).lower() + "s"
 
@@ -323,6 +352,20 @@ class Role(Timestamped):
     permissions = StringsField()
     is_system = BooleanField(default=False)
 
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """Roles are not scoped: whoever may view them sees all."""
+        holders = User.select(fn.COUNT(User.id)).where(User.role == cls.id)
+        return cls.select(
+            *(cls.id, cls.name, cls.label, cls.description, cls.permissions, cls.is_system, cls.created_at),
+            holders.alias("user_count"),
+        )
+
+
+Role.FILTERS = {"search": contains(Role.name, Role.label, Role.description)}
+Role.SORT = "name"
+Role.SORTS = {"id": Role.id, "createdAt": Role.created_at, "name": Role.name}
+
 
 class User(Timestamped):
     STATUSES = ("active", "inactive", "suspended")
@@ -362,6 +405,11 @@ class User(Timestamped):
         return shown.where(cls.status == "active")
 
     @classmethod
+    def per_span(cls, **bounds: Any) -> Select:
+        """Who joined when."""
+        return per_span(cls.created_at, bounds, fn.COUNT(cls.id).alias("users"))
+
+    @classmethod
     def by_identity(cls, identity: str) -> User | None:
         """The user with this e-mail or username, either in any case."""
         folded = identity.strip().casefold()
@@ -395,8 +443,8 @@ class User(Timestamped):
     def remove(self) -> None:
         """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them."""
         self.delete_instance()
-        deserted = ConversationMember.select(ConversationMember.conversation)
-        Conversation.delete().where(Conversation.id.not_in(deserted)).execute()
+        inhabited = ConversationMember.select(ConversationMember.conversation).where(~ConversationMember.away)
+        Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
 
     def end_sessions(self, but: int | None = None) -> None:
         """End every session, or all but one, with its access tokens, on the next request."""
@@ -440,6 +488,12 @@ class Session(BaseModel):
     ended_at = UTCField(null=True)
 
     @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """One's own that did not end, whatever one manages."""
+        shown = cls.select(cls.id, cls.device, cls.address, cls.created_at, cls.last_used_at)
+        return shown.where((cls.user == user) & cls.ended_at.is_null())
+
+    @classmethod
     def caller(cls, session: Any) -> Select:
         """What has to be known of the caller on each request, in one select."""
         return (
@@ -453,6 +507,11 @@ class Session(BaseModel):
         )
 
 
+Session.FILTERS = {"live_at": lambda instant: Session.expires_at > instant}
+Session.SORT = "-createdAt"
+Session.SORTS = {"id": Session.id, "createdAt": Session.created_at}
+
+
 class RefreshToken(BaseModel):
     """What is kept of a refresh token: never the token, which is signed again from this row (seconds since 1970)."""
 
@@ -460,7 +519,7 @@ class RefreshToken(BaseModel):
     session = owned(Session, "refresh_tokens")
     issued_at = IntegerField()
     expires_at = IntegerField(index=True)
-    spent_at = FloatField(null=True)
+    spent_at = DoubleField(null=True)
 
 
 class FailedAttempt(BaseModel):
@@ -490,8 +549,29 @@ class Folder(Timestamped):
     RESOURCE = "folders"
 
     name = CharField()
+    parent_id: int | None
     parent = ForeignKeyField("self", null=True, backref="children", on_delete="CASCADE")
+    owner_id: int
     owner = owned(User, "folders")
+    children: Any
+    documents: Any
+    files: Any
+
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """One's own folders."""
+        shown = cls.select(
+            *(cls.id, cls.name, cls.parent, cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at)
+        ).join(User, on=(cls.owner == User.id))
+        return shown if manage else shown.where(cls.owner == user)
+
+    @classmethod
+    def parents(cls, owner: int) -> Any:
+        """Every folder of `owner` as (id, id of its parent)."""
+        return cls.select(cls.id, cls.parent).where(cls.owner == owner).tuples()
+
+    def is_empty(self) -> bool:
+        return not (self.children.exists() or self.documents.exists() or self.files.exists())
 
 
 Folder.add_index(Folder.index(Folder.owner, Folder.parent, Folder.name, unique=True, name="folders_name"))
@@ -500,6 +580,14 @@ Folder.add_index(
     Folder.index(Folder.owner, Folder.name, unique=True, name="folders_root_name").where(Folder.parent.is_null())
 )
 Folder.add_index(Folder.index(Folder.created_at, Folder.id))
+Folder.FILTERS = {"search": contains(Folder.name), "parent_id": one_of(Folder.parent)}
+Folder.SORT = "-createdAt"
+Folder.SORTS = {
+    "id": Folder.id,
+    "createdAt": Folder.created_at,
+    "updatedAt": Folder.updated_at,
+    "name": Folder.name,
+}
 
 
 class Document(Timestamped):
@@ -511,11 +599,113 @@ class Document(Timestamped):
     type = CharField(default="document", index=True)
     #: Bytes of the content in UTF-8.
     size = IntegerField(default=0)
+    folder_id: int | None
     folder = ForeignKeyField(Folder, null=True, backref="documents", on_delete="SET NULL")
+    author_id: int
     author = owned(User, "documents")
+    tags: Any
+    shares: Any
 
     class Meta:
         indexes = ((("author", "updated_at"), False), (("updated_at",), False), (("created_at",), False))
+
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """The documents one wrote or was given a share of, with the content and whether one has read it."""
+        readings = DocumentReader.select().where(DocumentReader.document == cls.id, DocumentReader.user == user)
+        return cls.listed(user, manage).select_extend(cls.content, fn.EXISTS(readings).alias("read"))
+
+    @classmethod
+    def listed(cls, user: Any, manage: bool) -> Select:
+        """As `visible_to`, without what a list has no use for."""
+        tags = DocumentTag.select(DocumentTag.name).where(DocumentTag.document == cls.id).order_by(DocumentTag.id)
+        shares = DocumentShare.select().where(DocumentShare.document == cls.id)
+        readers = DocumentReader.select(fn.COUNT(DocumentReader.id)).where(DocumentReader.document == cls.id)
+        shown = cls.select(
+            *(cls.id, cls.title, cls.type, cls.size, gathered(tags).alias("tags"), cls.folder),
+            *(fn.EXISTS(shares).python_value(bool).alias("shared"), readers.alias("views")),
+            *(cls.author, *person(User, "author"), cls.created_at, cls.updated_at),
+        ).join(User, on=(cls.author == User.id))
+        return shown if manage else shown.where((cls.author == user) | cls.id.in_(DocumentShare.given_to(user)))
+
+    @classmethod
+    def mine(cls, user: Any, manage: bool) -> Select:
+        """The documents one wrote."""
+        return cls.listed(user, True).where(cls.author == user)
+
+    @classmethod
+    def shared_with(cls, user: Any, manage: bool) -> Select:
+        """The documents one was given a share of."""
+        return cls.listed(user, True).where(cls.id.in_(DocumentShare.given_to(user)))
+
+    @classmethod
+    def owned_by(cls, user: Any) -> Any:
+        """Only the author moves, shares and deletes a document."""
+        return cls.author == user
+
+    @classmethod
+    def editable_by(cls, user: Any) -> Any:
+        """Title, content and tags are also changed by whom the author lets edit."""
+        editors = DocumentShare.given_to(user).where(DocumentShare.permission == "edit")
+        return (cls.author == user) | cls.id.in_(editors)
+
+    @classmethod
+    def compose(cls, *, content: str = "", tags: Iterable[str] = (), **values: Any) -> Document:
+        """A new document with its tags."""
+        document = cls.create(content=content, size=len(content.encode()), **values)
+        document.set_tags(tags)
+        return document
+
+    def change(self, **values: Any) -> Self:
+        """Change columns and `tags`; the size follows the content."""
+        if "content" in values:
+            values["size"] = len(values["content"].encode())
+        if self.set_tags(values.pop("tags", None)):
+            values["updated_at"] = now()
+        return super().change(**values)
+
+    def set_tags(self, names: Iterable[str] | None) -> bool:
+        """Let the tags be `names`, each once and in this order (None: as they are); say whether they changed."""
+        stored = [tag.name for tag in self.tags.order_by(DocumentTag.id)]
+        wanted = stored if names is None else list(dict.fromkeys(names))
+        if wanted == stored:
+            return False
+        DocumentTag.delete().where(DocumentTag.document == self).execute()
+        for name in wanted:
+            DocumentTag.create(document=self, name=name)
+        return True
+
+    def share(self, users: Iterable[int], permission: str) -> list[int]:
+        """Let `users` other than the author read the document, or edit it too; gives those who could do neither."""
+        wanted = set(users) - {self.author_id}
+        theirs = (DocumentShare.document == self) & DocumentShare.user.in_(wanted)
+        DocumentShare.update(permission=permission).where(theirs).execute()
+        new = sorted(wanted - {share.user_id for share in self.shares})
+        for user in new:
+            DocumentShare.create(document=self, user=user, permission=permission)
+        return new
+
+    def unshare(self, users: list[int] | None) -> None:
+        """Take the document back from `users`, or from everybody (None)."""
+        given = DocumentShare.document == self
+        DocumentShare.delete().where(given if users is None else given & DocumentShare.user.in_(users)).execute()
+
+
+Document.FILTERS = {
+    "search": contains(Document.title, Document.content),
+    "type": one_of(Document.type),
+    "tags": lambda names: Document.id.in_(DocumentTag.named(names)),
+    "folder_id": one_of(Document.folder),
+    "author_id": one_of(Document.author),
+}
+Document.SORT = "-updatedAt"
+Document.SORTS = {
+    "id": Document.id,
+    "createdAt": Document.created_at,
+    "updatedAt": Document.updated_at,
+    "title": Document.title,
+    "size": Document.size,
+}
 
 
 class DocumentTag(BaseModel):
@@ -525,16 +715,27 @@ class DocumentTag(BaseModel):
     class Meta:
         indexes = ((("document", "name"), True),)
 
+    @classmethod
+    def named(cls, names: Any) -> Select:
+        """The ids of the documents with one of these tags."""
+        return cls.select(cls.document).where(one_of(cls.name)(names))
+
 
 class DocumentShare(BaseModel):
     PERMISSIONS = ("view", "edit")
 
     document = owned(Document, "shares")
+    user_id: int
     user = owned(User, "shares")
     permission = CharField(default="view")
 
     class Meta:
         indexes = ((("document", "user"), True),)
+
+    @classmethod
+    def given_to(cls, user: Any) -> Select:
+        """The ids of the documents that `user` was given a share of."""
+        return cls.select(cls.document).where(cls.user == user)
 
 
 class DocumentReader(BaseModel):
@@ -555,14 +756,52 @@ class File(Timestamped):
     size = IntegerField()
     mime_type = CharField()
     type = CharField(index=True)
+    folder_id: int | None
     folder = ForeignKeyField(Folder, null=True, backref="files", on_delete="SET NULL")
     is_favorite = BooleanField(default=False)
     #: SHA-256, in hexadecimal.
     checksum = CharField()
+    owner_id: int
     owner = owned(User, "files")
 
     class Meta:
         indexes = ((("owner", "created_at"), False), (("created_at",), False), (("updated_at",), False))
+
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """One's own files."""
+        shown = cls.select(
+            *(cls.id, cls.name, cls.size, cls.mime_type, cls.type, cls.folder, cls.is_favorite, cls.checksum),
+            *(cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at),
+        ).join(User)
+        return shown if manage else shown.where(cls.owner == user)
+
+    @classmethod
+    def per_type(cls) -> Select:
+        """How many files of each type everybody stores together."""
+        return cls.select(cls.type, fn.COUNT(cls.id).alias("number")).group_by(cls.type)
+
+    @classmethod
+    def used_by(cls, user: int) -> dict[str, int]:
+        """How many bytes of each type `user` stores."""
+        sums: Any = cls.select(cls.type, fn.SUM(cls.size)).where(cls.owner == user).group_by(cls.type).tuples()
+        return dict.fromkeys(cls.TYPES, 0) | dict(sums)
+
+
+File.FILTERS = {
+    "search": contains(File.name),
+    "type": one_of(File.type),
+    "folder_id": one_of(File.folder),
+    "is_favorite": one_of(File.is_favorite),
+}
+File.SORT = "-createdAt"
+File.SORTS = {
+    "id": File.id,
+    "createdAt": File.created_at,
+    "updatedAt": File.updated_at,
+    "name": File.name,
+    "size": File.size,
+}
 
 
 class FileBytes(Model):
@@ -586,27 +825,81 @@ class Conversation(Timestamped):
 
     type = CharField(default="private")
     name = CharField(default="")
-    avatar = TextField(null=True)
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
 
     class Meta:
         indexes = ((("updated_at",), False),)
 
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """The conversations one is in, each with its newest message in one's sight."""
+        last = Message.alias()
+        seen = Message.select(fn.MAX(Message.id)).where(Message.conversation == cls.id, Message.seen_by(user, manage))
+        unread = MessageMark.select(fn.COUNT(MessageMark.id)).where(
+            MessageMark.conversation == cls.id, MessageMark.user == user, ~MessageMark.read
+        )
+        here = ConversationMember.conversation == cls.id
+        members = ConversationMember.select(User.id, User.name, User.avatar).join(User).where(here)
+        shown = cls.select(
+            *(cls.id, cls.type, cls.name, unread.alias("unread_count"), cls.updated_at),
+            gathered(members.order_by(ConversationMember.id)).alias("members"),
+            *(last.id.alias("last_id"), last.content.alias("last_content"), last.type.alias("last_type")),
+            *(last.sender.alias("last_sender_id"), last.created_at.alias("last_created_at")),
+        ).left_outer_join(last, on=(last.id == seen))
+        return shown if manage else shown.where(cls.id.in_(ConversationMember.conversations_of(user)))
+
+    @classmethod
+    def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
+        conversation = cls.create(**values)
+        rows = [{"conversation": conversation, "user": user} for user in dict.fromkeys(members)]
+        ConversationMember.insert_many(rows).execute()
+        return conversation
+
+    @classmethod
+    def between(cls, one: int, other: int) -> Conversation:
+        """The private conversation of two people (or of one with themselves), made when it is first asked for."""
+        pair = f"{min(one, other)}:{max(one, other)}"
+        return cls.get_or_none(cls.pair == pair) or cls.begin((one, other), pair=pair)
+
+    def leave(self, user: int) -> bool:
+        """Take it with its messages out of the user's sight; it is gone when nobody is left. False: was not in it."""
+        mine = (ConversationMember.conversation == self) & (ConversationMember.user == user) & ~ConversationMember.away
+        # The other of a private conversation can still write to them, so they stay one of the two.
+        private = self.type == "private"
+        left = (ConversationMember.update(away=True) if private else ConversationMember.delete()).where(mine).execute()
+        MessageMark.delete().where(MessageMark.conversation == self, MessageMark.user == user).execute()
+        present = ConversationMember.select().where(ConversationMember.conversation == self, ~ConversationMember.away)
+        if not present.exists():
+            self.delete_instance()
+        return bool(left)
+
+
+Conversation.SORT = "-updatedAt"
+Conversation.SORTS = {"id": Conversation.id, "updatedAt": Conversation.updated_at}
+
 
 class ConversationMember(BaseModel):
     conversation = owned(Conversation, "members")
     user = owned(User, "memberships")
+    #: Left a private conversation: out of it until the next message.
+    away = BooleanField(default=False)
 
     class Meta:
         indexes = ((("conversation", "user"), True),)
+
+    @classmethod
+    def conversations_of(cls, user: Any) -> Select:
+        return cls.select(cls.conversation).where(cls.user == user, ~cls.away)
 
 
 class Message(BaseModel):
     RESOURCE = "messages"
     TYPES = ("text", "image", "file")
 
+    conversation_id: int
     conversation = owned(Conversation, "messages")
+    sender_id: int
     sender = owned(User, "messages")
     content = TextField()
     type = CharField(default="text")
@@ -614,6 +907,58 @@ class Message(BaseModel):
 
     class Meta:
         indexes = ((("conversation", "created_at"), False),)
+
+    @classmethod
+    def seen_by(cls, user: Any, manage: bool) -> Any:
+        """Those with a mark of one's own; for who manages messages also all of conversations they are not in."""
+        marked = cls.id.in_(MessageMark.messages_of(user))
+        return marked | cls.conversation.not_in(ConversationMember.conversations_of(user)) if manage else marked
+
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        sender, mark = User.alias(), MessageMark.alias()
+        return (
+            cls.select(
+                *(cls.id, cls.conversation, cls.sender, *person(sender, "sender"), cls.content, cls.type),
+                *(fn.COALESCE(mark.read, False).python_value(bool).alias("read"), cls.created_at),
+            )
+            .join(sender, on=(cls.sender == sender.id))
+            .switch(cls)
+            .left_outer_join(mark, on=((mark.message == cls.id) & (mark.user == user)))
+            .where(cls.seen_by(user, manage))
+        )
+
+    @classmethod
+    def inbox(cls, user: Any, manage: bool) -> Select:
+        """What others sent to oneself, whatever one manages."""
+        return cls.visible_to(user, False).where(cls.sender != user)
+
+    @classmethod
+    def sent(cls, user: Any, manage: bool) -> Select:
+        return cls.visible_to(user, False).where(cls.sender == user)
+
+    @classmethod
+    def send(cls, conversation: Conversation, sender: int, **values: Any) -> Message:
+        """A new message, in the sight of every member: who had left a private conversation is back in it."""
+        message = cls.create(conversation=conversation, sender=sender, **values)
+        conversation.change(updated_at=message.created_at)
+        ConversationMember.update(away=False).where(ConversationMember.conversation == conversation).execute()
+        common = {"message": message, "conversation": conversation}
+        marks = [{**common, "user": user, "read": user == sender} for user in (sender, *message.readers())]
+        MessageMark.insert_many(marks).execute()
+        return message
+
+    def readers(self) -> list[int]:
+        """The members of its conversation but for the sender."""
+        members: Any = ConversationMember.select(ConversationMember.user).tuples()
+        here = ConversationMember.conversation == self.conversation_id
+        return [user for (user,) in members.where(here, ConversationMember.user != self.sender_id)]
+
+    def remove(self, user: int) -> None:
+        """One's own goes for everybody; another's from the user's own sight, or for everybody if it was not in it."""
+        unmarked = MessageMark.delete().where(MessageMark.message == self, MessageMark.user == user).execute()
+        if self.sender_id == user or not unmarked:
+            self.delete_instance()
 
 
 class MessageMark(BaseModel):
@@ -626,6 +971,20 @@ class MessageMark(BaseModel):
 
     class Meta:
         indexes = ((("message", "user"), True), (("user", "read", "conversation"), False))
+
+    @classmethod
+    def messages_of(cls, user: Any) -> Select:
+        return cls.select(cls.message).where(cls.user == user)
+
+
+Message.FILTERS = {
+    "conversation_id": one_of(Message.conversation),
+    "before": lambda message: Message.id < message,
+    # The first is the reader: whose mark it is.
+    "read": lambda of: one_of(Message.id.in_(MessageMark.messages_of(of[0]).where(MessageMark.read)))(of[1:]),
+}
+Message.SORT = "-createdAt"
+Message.SORTS = {"id": Message.id, "createdAt": Message.created_at}
 
 
 class Notification(BaseModel):
@@ -647,12 +1006,26 @@ class Notification(BaseModel):
         indexes = ((("user", "created_at"), False), (("user", "read"), False))
 
     @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """Always one's own, whatever one manages."""
+        return cls.select(
+            *(cls.id, cls.type, cls.title, cls.content, cls.link, cls.target_type, cls.target_id),
+            *(cls.read, cls.read_at, cls.created_at),
+        ).where(cls.user == user)
+
+    @classmethod
     def tell(cls, users: Iterable[int], type: str, title: str, *, content: str = "", target: BaseModel) -> None:
         """Notify `users` of something done to `target`; `title` is an English text of the catalogue."""
         common = {"type": type, "title": title, "content": content[:200]}
         common |= {"target_type": target._meta.name, "target_id": target.id}
+        common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
         for user in users:
             cls.create(user=user, **common)
+
+
+Notification.FILTERS = {"type": one_of(Notification.type), "read": one_of(Notification.read)}
+Notification.SORT = "-createdAt"
+Notification.SORTS = {"id": Notification.id, "createdAt": Notification.created_at, "title": Notification.title}
 
 
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------
@@ -665,6 +1038,33 @@ class Team(Timestamped):
     description = TextField(default="")
     avatar = TextField(null=True)
 
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """The teams one is in, with all their members, admins first."""
+        members = TeamMember.select(User.id, User.name, User.avatar, TeamMember.role).join(User)
+        here = members.where(TeamMember.team == cls.id).order_by(TeamMember.role, TeamMember.id)
+        return cls.listed(user, manage).select_extend(gathered(here).alias("members"))
+
+    @classmethod
+    def listed(cls, user: Any, manage: bool) -> Select:
+        """As `visible_to`, without the members but for their number."""
+        size = TeamMember.select(fn.COUNT(TeamMember.id)).where(TeamMember.team == cls.id)
+        shown = cls.select(
+            *(cls.id, cls.name, cls.description, cls.avatar, size.alias("member_count")),
+            *(cls.created_at, cls.updated_at),
+        )
+        return shown if manage else shown.where(cls.id.in_(TeamMember.teams_of(user)))
+
+    @classmethod
+    def changeable_by(cls, user: Any) -> Any:
+        """A team's own admins change it and its members."""
+        return cls.id.in_(TeamMember.teams_of(user).where(TeamMember.role == "admin"))
+
+
+Team.FILTERS = {"search": contains(Team.name, Team.description)}
+Team.SORT = "name"
+Team.SORTS = {"id": Team.id, "createdAt": Team.created_at, "updatedAt": Team.updated_at, "name": Team.name}
+
 
 class TeamMember(BaseModel):
     ROLES = ("admin", "member")
@@ -675,6 +1075,10 @@ class TeamMember(BaseModel):
 
     class Meta:
         indexes = ((("team", "user"), True),)
+
+    @classmethod
+    def teams_of(cls, user: Any) -> Select:
+        return cls.select(cls.team).where(cls.user == user)
 
 
 class Event(Timestamped):
@@ -692,20 +1096,74 @@ class Event(Timestamped):
     location = CharField(default="")
     color = CharField(default="")
     organizer = owned(User, "events")
+    attendees: Any
 
     class Meta:
         indexes = ((("organizer", "start"), False),)
+
+    @classmethod
+    def visible_to(cls, user: Any, manage: bool) -> Select:
+        """The events one organises or is invited to, each with whom it invites."""
+        invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User)
+        shown = cls.select(
+            *(cls.id, cls.title, cls.description, cls.start, cls.end, cls.all_day, cls.type, cls.location, cls.color),
+            *(cls.organizer, *person(User, "organizer"), cls.created_at, cls.updated_at),
+            gathered(invited.where(EventAttendee.event == cls.id).order_by(EventAttendee.id)).alias("attendees"),
+        ).join(User, on=(cls.organizer == User.id))
+        return shown if manage else shown.where((cls.organizer == user) | cls.id.in_(EventAttendee.events_of(user)))
+
+    @classmethod
+    def editable_by(cls, user: Any) -> Any:
+        """Only the organizer changes or deletes an event."""
+        return cls.organizer == user
+
+    @staticmethod
+    def edge(time: datetime, zone: tzinfo) -> list[datetime]:
+        """One edge of a window as the filters take it: the instant, and the wall clock of `zone` for all-day events."""
+        return [time, time.astimezone(zone).replace(tzinfo=UTC)]
+
+    @classmethod
+    def at_edge(cls, edge: Any) -> Any:
+        """Whichever of the two the start and end of an event compare with."""
+        return Case(None, [(cls.all_day, edge[1])], edge[0])
+
+    def uninvited(self, users: Iterable[int]) -> list[int]:
+        """Those of `users` who are not invited, each once."""
+        invited = {attendee.user_id for attendee in self.attendees}
+        return [user for user in dict.fromkeys(users) if user not in invited]
+
+
+Event.FILTERS = {
+    "search": contains(Event.title, Event.description, Event.location),
+    "type": one_of(Event.type),
+    # What overlaps a window; an event without a length lies in it where it begins.
+    "start": lambda edge: (Event.end > Event.at_edge(edge)) | (Event.start == Event.at_edge(edge)),
+    "end": lambda edge: Event.start < Event.at_edge(edge),
+}
+Event.SORT = "start"
+Event.SORTS = {
+    "id": Event.id,
+    "start": Event.start,
+    "createdAt": Event.created_at,
+    "updatedAt": Event.updated_at,
+    "title": Event.title,
+}
 
 
 class EventAttendee(BaseModel):
     STATUSES = ("pending", "accepted", "declined", "tentative")
 
+    user_id: int
     event = owned(Event, "attendees")
     user = owned(User, "invitations")
     status = CharField(default="pending")
 
     class Meta:
         indexes = ((("event", "user"), True),)
+
+    @classmethod
+    def events_of(cls, user: Any) -> Select:
+        return cls.select(cls.event).where(cls.user == user)
 
 
 class Task(Timestamped):
@@ -768,6 +1226,20 @@ Task.SORTS = {
 # --- What the dashboard counts ---------------------------------------------------------------------------------------
 
 
+def per_span(column: Any, bounds: dict[str, Any], *counts: Any) -> Select:
+    """`counts` over the rows of each span, one row for each of them in their order, empty ones too.
+
+    `bounds` are the instants of the spans, begin and end in turn. The spans are joined as a table, so that the
+    index on `column` serves and one select counts them all.
+    """
+    instants = list(bounds.values())
+    pairs = ValuesList(list(zip(instants[::2], instants[1::2], strict=True)))
+    spans = CTE("spans", pairs, columns=("begin_at", "end_at"))
+    inside = (column >= spans.c.begin_at) & (column < spans.c.end_at)
+    counted = column.model.select(*counts).from_(spans).join(column.model, JOIN.LEFT_OUTER, on=inside)
+    return counted.group_by(spans.c.begin_at).order_by(spans.c.begin_at).with_cte(spans)
+
+
 class Order(BaseModel):
     STATUSES = ("paid", "pending", "refunded")
 
@@ -778,6 +1250,17 @@ class Order(BaseModel):
     cost = IntegerField()
     created_at = UTCField(default=lambda: now(), index=True)
 
+    @classmethod
+    def per_span(cls, **bounds: Any) -> Select:
+        """Orders and `sales`, whatever became of them; `revenue`, what was paid; `profit`, that less its cost."""
+        sums = {
+            "sales": cls.amount,
+            "revenue": Case(cls.status, [("paid", cls.amount)], 0),
+            "profit": Case(cls.status, [("paid", cls.amount - cls.cost)], 0),
+        }
+        totals = [fn.COALESCE(fn.SUM(value), 0).alias(name) for name, value in sums.items()]
+        return per_span(cls.created_at, bounds, fn.COUNT(cls.id).alias("orders"), *totals)
+
 
 class Visit(BaseModel):
     """Somebody who came: a login, or a seeded day's traffic."""
@@ -786,6 +1269,12 @@ class Visit(BaseModel):
     visitor = CharField()
     pages = IntegerField(default=1)
     at = UTCField(default=lambda: now(), index=True)
+
+    @classmethod
+    def per_span(cls, **bounds: Any) -> Select:
+        visitors = fn.COUNT(cls.visitor.distinct()).alias("unique_visitors")
+        pages = fn.COALESCE(fn.SUM(cls.pages), 0).alias("page_views")
+        return per_span(cls.at, bounds, fn.COUNT(cls.id).alias("visits"), visitors, pages)
 
 
 class Activity(BaseModel):
@@ -808,6 +1297,38 @@ class Activity(BaseModel):
         """Remember what `user` did to `target`, in the transaction of the deed."""
         name = str(getattr(target, "name", None) or getattr(target, "title", ""))
         cls.create(user=user, action=action, target_type=target._meta.name, target_id=target.id, target_name=name[:200])
+
+    @classmethod
+    def everybodys(cls, user: Any, manage: bool) -> Select:
+        return cls.select(
+            *(cls.id, cls.user, *person(User, "user"), cls.action, cls.target_type, cls.target_id, cls.target_name),
+            cls.created_at,
+        ).left_outer_join(User)
+
+    @classmethod
+    def mine(cls, user: Any, manage: bool) -> Select:
+        return cls.everybodys(user, manage).where(cls.user == user)
+
+
+Activity.SORT = "-createdAt"
+Activity.SORTS = {"id": Activity.id, "createdAt": Activity.created_at}
+
+
+def totals(user: Any) -> Select:
+    """How much there is of everything, and of what awaits `user`, in one row."""
+    paid = Order.select(fn.COALESCE(fn.SUM(Order.amount), 0)).where(Order.status == "paid")
+    theirs = (Task.creator == user) | (Task.assignee == user)
+    unread = (MessageMark.user == user) & ~MessageMark.read
+    counts: dict[str, Any] = {
+        "active_users": User.select(fn.COUNT(User.id)).where(User.status == "active"),
+        "total_documents": Document.select(fn.COUNT(Document.id)),
+        "total_files": File.select(fn.COUNT(File.id)),
+        "total_orders": Order.select(fn.COUNT(Order.id)),
+        "total_revenue": paid,
+        "pending_tasks": Task.select(fn.COUNT(Task.id)).where(theirs, Task.status != "done"),
+        "unread_messages": MessageMark.select(fn.COUNT(MessageMark.id)).where(unread),
+    }
+    return User.select(fn.COUNT(User.id).alias("total_users"), *(query.alias(name) for name, query in counts.items()))
 
 
 #: Every table, each after those that it refers to.

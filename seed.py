@@ -6,16 +6,50 @@ python seed.py --reset    put everything back as it was seeded, in one transacti
 
 from __future__ import annotations
 
+import io
+import struct
 import sys
-from datetime import UTC, date, datetime, timedelta
+import wave
+import zipfile
+import zlib
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import click
 from peewee import SqliteDatabase, chunked
 
 import models
-from models import RefreshToken, Role, Session, Setting, User
-from resources.security import make_hash
+from models import (
+    Activity,
+    Conversation,
+    ConversationMember,
+    Document,
+    DocumentReader,
+    DocumentShare,
+    DocumentTag,
+    Event,
+    EventAttendee,
+    File,
+    FileBytes,
+    Folder,
+    Message,
+    MessageMark,
+    Notification,
+    Order,
+    RefreshToken,
+    Role,
+    Session,
+    Setting,
+    Task,
+    Team,
+    TeamMember,
+    User,
+    Visit,
+)
+from resources.downloads import describe
+
+#: The zone of the days and hours here: the server's TIMEZONE, set by the application.
+zone: tzinfo = UTC
 
 PASSWORD = "123456"  # noqa: S105
 ACCOUNTS = (
@@ -82,6 +116,117 @@ PEOPLE = (
     ("宋佳", "songjia", "产品部", "产品助理"),
     ("唐磊", "tanglei", "销售部", "销售助理"),
 )
+#: Name, description, members by their ids; the first is the team's admin.
+TEAMS = (
+    ("技术团队", "后端、前端、测试与运维", (2, 1, 6, 9, 12, 18, 27)),
+    ("产品团队", "产品规划、设计与数据分析", (4, 8, 15, 22, 23, 29)),
+    ("市场团队", "市场、销售与运营", (3, 7, 11, 16, 17, 19, 20)),
+    ("光环项目组", "跨部门的后台改版项目", (1, 2, 3, 4, 9, 22)),
+)
+
+#: Name, the number of its parent, owner. Whatever lies in a folder is its owner's.
+FOLDERS = (
+    ("项目资料", None, 4),
+    ("需求文档", 1, 4),
+    ("设计稿", 1, 4),
+    ("会议纪要", None, 4),
+    ("公司制度", None, 1),
+    ("技术文档", None, 2),
+    ("接口文档", 6, 2),
+)
+#: Title, type, tags.
+DOCUMENTS = (
+    ("2026 年度产品规划", "document", "重要 规划"),
+    ("员工手册", "pdf", "制度"),
+    ("后台架构设计", "document", "技术 重要"),
+    ("用户调研报告", "document", "调研"),
+    ("第三季度运营数据", "spreadsheet", "数据"),
+    ("首页改版方案", "presentation", "规划 设计"),
+    ("登录接口示例", "code", "技术"),
+    ("产品周会纪要", "document", "会议"),
+    ("考勤与休假制度", "pdf", "制度"),
+    ("数据库迁移脚本", "code", "技术"),
+    ("竞品分析", "presentation", "调研 规划"),
+    ("需求清单", "spreadsheet", "规划"),
+    ("差旅报销流程", "document", "制度"),
+    ("接口错误码约定", "document", "技术"),
+    ("品牌视觉规范", "image", "设计"),
+    ("迭代回顾会议", "document", "会议"),
+    ("活动预算", "spreadsheet", "数据 规划"),
+    ("权限模型说明", "document", "技术 重要"),
+    ("新人培训课件", "presentation", "制度"),
+    ("前端组件示例", "code", "技术 设计"),
+    ("客户访谈记录", "document", "调研"),
+    ("图标草图", "image", "设计"),
+    ("渠道销售对比", "spreadsheet", "数据"),
+    ("发布检查清单", "document", "技术"),
+    ("年中总结", "presentation", "重要 数据"),
+    ("季度目标", "document", "规划"),
+    ("采购合同范本", "pdf", "制度"),
+    ("监控告警规则", "code", "技术"),
+    ("站会记录", "other", "会议"),
+    ("导航原型", "image", "设计"),
+)
+#: What stands in a document, by its type; any other type has the text of `document`.
+CONTENTS = {
+    "document": "# {title}\n\n## 背景\n\n{title}由{author}整理，供团队讨论。\n\n## 结论\n\n- 目标清晰\n- 按周跟进\n",
+    "spreadsheet": "项目,一月,二月,三月\n{title},120,135,150\n合计,120,135,150\n",
+    "code": 'def main() -> None:\n    """{title}"""\n    print("你好，光环")\n',
+}
+
+
+#: Name, members by their ids; one without a name is private.
+CONVERSATIONS: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("", (4, 3)),
+    ("", (4, 8)),
+    ("", (1, 4)),
+    ("", (2, 1)),
+    ("", (3, 17)),
+    ("", (2, 18)),
+    ("", (4, 23)),
+    ("", (3, 1)),
+    ("产品需求讨论", (4, 8, 22, 23, 29)),
+    ("技术部", (1, 2, 6, 9, 12, 18, 27)),
+    ("后台改版项目", (2, 1, 3, 4, 9, 22)),
+    ("市场活动筹备", (3, 7, 17, 19, 11)),
+    ("全体同事", (1, 2, 3, 4, *range(6, 31))),
+)
+LINES = (
+    *("早上好，今天的安排看了吗？", "看到了，下午三点开会。", "会议室订好了吗？", "订好了，在 302。"),
+    *("新版首页的设计稿已经上传。", "收到，我看一下。", "配色很清爽，按钮可以再大一点。", "好的，我今天改完。"),
+    *("接口文档更新了，请以最新版为准。", "辛苦了！", "测试环境已经部署完成。", "登录页我这边一切正常。"),
+    *("周报记得今天下班前交。", "好的，马上写。", "客户反馈整体满意。", "太好了，继续保持。"),
+    *("数据看板的数字对过了，没有问题。", "下周一发布可以吗？", "没问题，按计划来。", "那就这么定了。"),
+)
+#: Type, title, content, page.
+NOTICES = (
+    ("system", "Maintenance tonight", "23:00 至 23:30 暂停服务。", ""),
+    ("task", "You were given a task", "准备季度汇报", "/tasks"),
+    ("alert", "Login from a new device", "Chrome · macOS · 上海", "/settings"),
+    ("user", "Your role was changed", "刷新页面即可看到新的菜单。", ""),
+    ("system", "Welcome to HaloLight", "从左侧菜单开始，看看有哪些功能。", ""),
+)
+
+#: What the files are about: one of each format for every subject.
+SUBJECTS = ("季度汇报", "产品发布会", "团队合影", "客户访谈", "系统架构", "品牌宣传", "新人培训", "年度预算")
+
+#: Title, type and place of what happens; a holiday takes whole days.
+OCCASIONS = (
+    ("项目周会", "meeting", "一号会议室"),
+    ("产品评审", "meeting", "二号会议室"),
+    ("提交进度报告", "task", ""),
+    ("团队活动日", "holiday", "郊野公园"),
+    ("客户拜访", "meeting", "客户公司"),
+    ("代码评审", "meeting", "线上"),
+    ("续签合同提醒", "reminder", ""),
+    ("新人培训", "meeting", "培训室"),
+)
+COLORS = {"meeting": "#409eff", "task": "#67c23a", "reminder": "#e6a23c", "holiday": "#f56c6c"}
+TASKS = (
+    *("整理需求文档", "修复登录页样式", "准备季度汇报", "更新接口文档", "回访重点客户", "优化首页速度", "编写单元测试"),
+    *("设计新版图标", "核对财务报表", "组织团队培训", "升级依赖版本", "备份生产数据", "撰写产品公告", "面试前端候选人"),
+    *("清理过期文件", "配置监控告警", "评审数据库设计", "制定下月计划", "翻译帮助手册", "检查权限设置"),
+)
 
 
 class NotResettable(Exception):
@@ -99,10 +244,21 @@ def seed(demo: bool) -> None:
     )
     if not demo:
         return
-    if Setting.read("demo_password") is None:
-        Setting.keep("demo_password", make_hash(PASSWORD))  # hashed once: a reset has 0.2 s, a hash takes half of it
+    if Setting.read("demo_password") is None:  # hashed once: a reset has 0.2 s, and a hash takes half of that
+        Setting.keep("demo_password", models.make_hash(PASSWORD))
     Setting.keep("seeded", today().isoformat())
     seed_users()
+    seed_teams()
+    seed_folders()
+    seed_documents()
+    seed_files()
+    seed_messages()
+    seed_notifications()
+    seed_events()
+    seed_tasks()
+    seed_activities()
+    seed_visits()
+    seed_orders()
 
 
 def seed_users() -> None:
@@ -116,7 +272,9 @@ def seed_users() -> None:
         status = "active"
         if number > len(ACCOUNTS) and number % 7 == 0:
             status = "inactive" if number % 2 else "suspended"
-        made = at(-400 + number * 12, 9, number)
+        before = len(PEOPLE) - number
+        joined = -1 - 6 * before - before**2 // 6  # ever more of them
+        made, last_seen = at(joined, 7, number), max(joined, -(number % 9) - 1)
         rows.append(
             {
                 "id": number,
@@ -133,10 +291,275 @@ def seed_users() -> None:
                 "password_hash": hashed,
                 "created_at": made,
                 "updated_at": made,
-                "last_login_at": at(-(number % 9) - 1, 8 + number % 10, number) if status == "active" else None,
+                "last_login_at": at(last_seen, 8 + number % 10, number) if status == "active" else None,
             }
         )
     insert(User, rows)
+
+
+def seed_teams() -> None:
+    teams: list[dict[str, Any]] = []
+    members: list[dict[str, Any]] = []
+    for number, (name, description, users) in enumerate(TEAMS, 1):
+        made = at(-90 + 10 * number, 9)
+        team = {"id": number, "name": name, "description": description, "created_at": made, "updated_at": made}
+        teams.append(team)
+        for user in users:
+            role = "admin" if user == users[0] else "member"
+            members.append({"id": len(members) + 1, "team": number, "user": user, "role": role})
+    insert(Team, teams)
+    insert(TeamMember, members)
+
+
+def seed_folders() -> None:
+    rows = []
+    for number, (name, parent, owner) in enumerate(FOLDERS, 1):
+        made = at(-100 + number, 10)
+        row = {"id": number, "name": name, "parent": parent, "owner": owner, "created_at": made, "updated_at": made}
+        rows.append(row)
+    insert(Folder, rows)
+
+
+def seed_documents() -> None:
+    documents: list[dict[str, Any]] = []
+    tags: list[dict[str, Any]] = []
+    shares: list[dict[str, Any]] = []
+    readers: list[dict[str, Any]] = []
+    for number, (title, type_, names) in enumerate(DOCUMENTS, 1):
+        author = (4, 1, 2, 4, 3, 8, 2, 4, 1, 9)[number % 10]
+        folders = [id for id, (_, _, owner) in enumerate(FOLDERS, 1) if owner == author]
+        content = CONTENTS.get(type_, CONTENTS["document"]).format(title=title, author=PEOPLE[author - 1][0])
+        documents.append(
+            {
+                "id": number,
+                "title": title,
+                "content": content,
+                "type": type_,
+                "size": len(content.encode()),
+                "folder": folders[number // 2 % len(folders)] if folders and number % 4 else None,
+                "author": author,
+                "created_at": at(-95 + 3 * number, 9, number),
+                "updated_at": at(-95 + 3 * number + number % 4, 15, number),
+            }
+        )
+        tags += [{"document": number, "name": name} for name in names.split()]
+        # Two of three are shared with one of the accounts, and read by up to a dozen people.
+        with_whom = (1, 2, 4, 3, 4)[number % 5]
+        if number % 3 and with_whom != author:
+            permission = ("view", "edit")[number % 2]
+            shares.append({"document": number, "user": with_whom, "permission": permission})
+        readers += [{"document": number, "user": user} for user in range(1, number * 7 % 13 + 1)]
+    insert(Document, documents)
+    for model, rows in ((DocumentTag, tags), (DocumentShare, shares), (DocumentReader, readers)):
+        insert(model, [{"id": number, **row} for number, row in enumerate(rows, 1)])
+
+
+def seed_messages() -> None:
+    conversations: list[dict[str, Any]] = []
+    members: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    for number, (name, users) in enumerate(CONVERSATIONS, 1):
+        length = 8 + 5 * number % 13
+        times = [at(-1 - number // 3, 9, 20 * turn + number) for turn in range(length)]
+        conversation = {"id": number, "name": name, "created_at": times[0], "updated_at": times[-1]}
+        kind = {"type": "group", "pair": None} if name else {"type": "private", "pair": f"{min(users)}:{max(users)}"}
+        conversations.append({**conversation, **kind})
+        members += [{"conversation": number, "user": user} for user in users]
+        for turn, made in enumerate(times):
+            sender, unread = users[turn * 3 // 2 % len(users)], turn >= length - number % 4
+            message = {"id": len(messages) + 1, "conversation": number, "sender": sender, "created_at": made}
+            messages.append({**message, "content": LINES[(3 * number + turn) % len(LINES)]})
+            common = {"message": message["id"], "conversation": number}
+            marks += [{**common, "user": user, "read": user == sender or not unread} for user in users]
+    insert(Conversation, conversations)
+    insert(ConversationMember, members)
+    insert(Message, messages)
+    insert(MessageMark, marks)
+
+
+def seed_notifications() -> None:
+    """A welcome for everybody but the accounts; for these their newest unread messages, and one of each other kind."""
+    rows: list[dict[str, Any]] = []
+
+    def tell(user: int, notice: tuple[str, ...], made: datetime, read: bool, target: int | None = None) -> None:
+        row = {"id": len(rows) + 1, "user": user, "created_at": made, "read": read, "read_at": made if read else None}
+        row |= {"target_type": "message" if target else None, "target_id": target}
+        rows.append(row | dict(zip(("type", "title", "content", "link"), notice, strict=True)))
+
+    for user in range(len(ACCOUNTS) + 1, len(PEOPLE) + 1):
+        tell(user, NOTICES[-1], at(-20, 8, user), read=False)
+    for turn in range(20):
+        tell(1 + turn % 4, NOTICES[turn % len(NOTICES)], at(turn // 4 - 6, 6, turn), read=turn < 12)
+    unread: Any = MessageMark.select(MessageMark.user, Message).join(Message).where(~MessageMark.read)
+    newest = unread.where(MessageMark.user < len(ACCOUNTS)).order_by(Message.created_at.desc(), MessageMark.id)
+    for mark in newest.limit(15):
+        notice = ("message", "New message", mark.message.content, "/messages")
+        tell(mark.user_id, notice, mark.message.created_at, read=False, target=mark.message.id)
+    insert(Notification, rows)
+
+
+def seed_files() -> None:
+    files: list[dict[str, Any]] = []
+    contents: list[dict[str, Any]] = []
+    for subject in SUBJECTS:
+        note = f"项目,一月,二月\n{subject},{len(files) + 10},{len(files) + 20}\n".encode()
+        formats = {
+            "png": picture(len(files)),
+            "csv": note,
+            "pdf": printed(f"HaloLight {len(files)}"),
+            "wav": sound(len(files) + 8),
+            "zip": packed(f"{subject}.csv", note),
+        }
+        for ending, data in formats.items():
+            number = len(files) + 1
+            owner = (4, 1, 2, 4, 3, 4, 6, 9)[number % 8]
+            folders = [id for id, (_, _, whose) in enumerate(FOLDERS, 1) if whose == owner]
+            made = at(-82 + 2 * number, 10, number)
+            files.append(
+                {
+                    **{"id": number, "name": f"{subject}.{ending}", "owner": owner, **describe(data)},
+                    "folder": folders[number // 3 % len(folders)] if folders and number % 3 else None,
+                    "is_favorite": number % 6 == 0,
+                    **{"created_at": made, "updated_at": made},
+                }
+            )
+            contents.append({"file": number, "data": data})
+    insert(File, files)
+    insert(FileBytes, contents)
+
+
+def picture(shade: int) -> bytes:
+    """A PNG of 48 by 32 pixels. Nothing is compressed: not every zlib gives the same bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    lines = b"".join(b"\0" + bytes(part for x in range(48) for part in (x * 5, y * 7, shade * 7)) for y in range(32))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 48, 32, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(lines, 0)) + chunk(b"IEND", b"")
+
+
+def printed(text: str) -> bytes:
+    """A PDF of one page with a line of ASCII (Chinese would need a font in it)."""
+    drawn = f"BT /F 24 Tf 72 720 Td ({text}) Tj ET"
+    objects = (
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>",
+        f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    )
+    body, places = "%PDF-1.4\n", ""
+    for number, each in enumerate(objects, 1):
+        places += f"{len(body):010} 00000 n \n"
+        body += f"{number} 0 obj\n{each}\nendobj\n"
+    table = f"xref\n0 6\n0000000000 65535 f \n{places}trailer\n<< /Size 6 /Root 1 0 R >>"
+    return f"{body}{table}\nstartxref\n{len(body)}\n%%EOF\n".encode()
+
+
+def sound(pitch: int) -> bytes:
+    """A WAV of a quarter of a second."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as out:
+        out.setparams((1, 1, 8000, 0, "NONE", ""))
+        out.writeframes(bytes(abs(n * pitch % 256 - 128) + 64 for n in range(2000)))
+    return buffer.getvalue()
+
+
+def packed(name: str, data: bytes) -> bytes:
+    """A ZIP of one file, with the time (1980) and the system that it says made it fixed."""
+    buffer, entry = io.BytesIO(), zipfile.ZipInfo(name)
+    entry.create_system = 3
+    with zipfile.ZipFile(buffer, "w") as out:
+        out.writestr(entry, data)
+    return buffer.getvalue()
+
+
+def seed_events() -> None:
+    """Eight past, eight today (two for each account), fifteen coming."""
+    events: list[dict[str, Any]] = []
+    attendees: list[dict[str, Any]] = []
+    for number, day in enumerate([*range(-8, 0), *[0] * 8, *range(1, 16)], 1):
+        title, kind, location = OCCASIONS[number % 8]
+        start, end = at(day, 9 + number % 8), at(day, 10 + number % 8)
+        if kind == "holiday":
+            start = datetime.combine(today() + timedelta(days=day), datetime.min.time(), UTC)
+            end = start + timedelta(days=2 if day > 0 else 1)
+        organizer, made = number % 4 + 1, at(-20 + number // 3, 10, number)
+        events.append(
+            {
+                **{"id": number, "title": title, "type": kind, "location": location, "color": COLORS[kind]},
+                **{"start": start, "end": end, "all_day": kind == "holiday", "organizer": organizer},
+                **{"created_at": made, "updated_at": made},
+            }
+        )
+        invited = [organizer % 4 + 1, *(6 + (3 * number + turn) % 24 for turn in (0, 5, 10))]
+        for turn, user in enumerate(invited):
+            status = EventAttendee.STATUSES[(number // 4 + turn) % 4]
+            attendees.append({"id": len(attendees) + 1, "event": number, "user": user, "status": status})
+    insert(Event, events)
+    insert(EventAttendee, attendees)
+
+
+def seed_tasks() -> None:
+    rows = []
+    for number, title in enumerate(TASKS, 1):
+        status, made = Task.STATUSES[number % 3], at(-30 + number, 10, number)
+        rows.append(
+            {
+                **{"id": number, "title": title, "status": status, "priority": Task.PRIORITIES[number // 3 % 3]},
+                "progress": {"pending": 0, "in_progress": 3 * number + 10, "done": 100}[status],
+                "due_date": today() + timedelta(days=7 * number % 19 - 4),
+                **{"creator": number % 4 + 1, "assignee": (number // 4 % 4 + 1) if number % 5 else None},
+                **{"created_at": made, "updated_at": made},
+            }
+        )
+    insert(Task, rows)
+
+
+def seed_activities() -> None:
+    done: list[Any] = []
+    for model, number in ((Document, 15), (Event, 15), (Task, 20)):
+        done.extend(model.select(model.id, model.title).order_by(model.id).limit(number))
+    rows = []
+    for number, target in enumerate(done, 1):
+        ago = len(done) - number
+        rows.append(
+            {
+                **{"id": number, "user": number % 4 + 1, "action": ("create", "update", "update")[number % 3]},
+                **{"target_type": target._meta.name, "target_id": target.id, "target_name": target.title},
+                "created_at": at(-1 - ago // 4, 17 - ago % 4 * 2, number),
+            }
+        )
+    insert(Activity, rows)
+
+
+def seed_visits() -> None:
+    """About twenty a day, fewer at weekends, of visitors who come again."""
+    rows: list[dict[str, Any]] = []
+    for day in range(-89, 1):
+        visits = 12 if at(day).weekday() > 4 else 22 + day % 5
+        for turn in range(visits):
+            visitor, made = f"visitor{(7 * day + turn * turn) % 37}", at(day, 8 + turn % 14, 7 * turn % 60)
+            rows.append({"id": len(rows) + 1, "visitor": visitor, "pages": 1 + (day + turn) % 6, "at": made})
+    insert(Visit, rows)
+
+
+def seed_orders() -> None:
+    """Two years of them, ever more often and ever dearer."""
+    rows = []
+    days = [*range(-731, -365, 2), *range(-365, 1), *(-ago * ago // 2 for ago in range(20))]
+    for number, day in enumerate(sorted(days), 1):
+        amount = 100 * (300 + number + number * 37 % 400) - 1
+        status = "refunded" if number % 15 == 7 else "pending" if number % 10 == 3 else "paid"
+        rows.append(
+            {
+                **{"id": number, "user": 6 + number % 25, "status": status, "amount": amount},
+                **{"cost": amount * (55 + number % 20) // 100, "created_at": at(day, 9 + number % 10, number % 60)},
+            }
+        )
+    insert(Order, rows)
 
 
 def reset() -> None:
@@ -170,12 +593,12 @@ def age_in_days() -> int:
 
 
 def today() -> date:
-    return models.now().date()
+    return models.now().astimezone(zone).date()
 
 
 def at(days: int, hour: int = 0, minute: int = 0) -> datetime:
-    """The instant `days` from today at this time (UTC)."""
-    return datetime.combine(today(), datetime.min.time(), UTC) + timedelta(days=days, hours=hour, minutes=minute)
+    """The instant `days` from today at this time of `zone`."""
+    return datetime.combine(today(), datetime.min.time(), zone) + timedelta(days=days, hours=hour, minutes=minute)
 
 
 def insert(model: Any, rows: list[dict[str, Any]]) -> None:

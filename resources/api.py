@@ -29,6 +29,7 @@ class Parser(FlaskParser):
     """Reads bodies and queries for `@blp.arguments`, and remembers what it ignored for the reply's headers."""
 
     DEFAULT_VALIDATION_STATUS = 400
+    __location_map__ = {**FlaskParser.__location_map__, "multipart": "load_multipart"}
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
         raw = req.get_data()
@@ -49,6 +50,16 @@ class Parser(FlaskParser):
             known = openapi.spellings(type(schema))
             g.ignored_fields += [key for key in body if key not in known]
         return body
+
+    def load_multipart(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
+        """A form with files; an empty field, or a file that nobody chose, counts as absent."""
+        if req.mimetype != "multipart/form-data":
+            refuse(415, "Send a form, with Content-Type: multipart/form-data")
+        texts = {name: text for name, text in req.form.items() if text}
+        files = {name: file for name, file in req.files.items() if file.filename}
+        known = openapi.spellings(type(schema))
+        g.ignored_fields += [name for name in texts | files if name not in known]
+        return texts | files
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
         fields = {field.data_key: field for field in schema.fields.values()}
@@ -74,6 +85,10 @@ class Blueprint(flask_smorest.Blueprint):
     """A resource's routes. A view states, in this order: its route, who may, what comes in, what goes out."""
 
     ARGUMENTS_PARSER = Parser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
+        **flask_smorest.Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
+        "multipart": "multipart/form-data",
+    }
 
     def __init__(self, name: str, import_name: str, **options: Any):
         super().__init__(name, import_name, **options)
@@ -146,6 +161,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             decorated = decorate(view)
+            decorated.takes_files = location == "multipart"  # `hooks.begin` lets its body be larger
             if location != "query":
                 decorated._apidoc["arguments"]["parameters"][-1]["schema"] = openapi.input_schema(schema)
             return decorated

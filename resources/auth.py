@@ -31,9 +31,9 @@ RESET_LIFE = timedelta(minutes=30)
 
 
 class LoginArgs(Schema):
-    email = Text(200, metadata={"description": "or a username"})
+    email = Text(200, metadata={"description": "or a username", "example": "admin@example.com"})
     username = Text(200, metadata={"description": "or an e-mail"})
-    password = Text(128, strip=False, required=True, load_only=True)
+    password = Text(128, strip=False, required=True, load_only=True, metadata={"example": "123456"})
 
 
 class RegisterArgs(Schema):
@@ -266,7 +266,7 @@ def change_password(data):
     attempts = security.count_attempt(user, user.email)
     with security.hashing():
         fits = security.password_fits(user.password_hash, data["current_password"])
-        hashed = security.make_hash(data["new_password"])
+        hashed = models.make_hash(data["new_password"])
     if not fits:
         refuse_field("currentPassword", "Wrong password.")
     with models.write():

@@ -31,6 +31,7 @@ TEXTS = {
     409: "The state does not allow this",
     413: "The body is too large",
     415: "Send JSON, with Content-Type: application/json",
+    416: "The file has no such range",
     429: "Too many requests, try again later",
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",

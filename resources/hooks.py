@@ -34,9 +34,14 @@ EXPOSED_HEADERS = (
 )
 LOOPBACK_ORIGIN = r"https?://(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?\Z"
 PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[f[cd][0-9a-f:]+\])(:\d+)?\Z"
+_LINK = re.compile(r"(/api/files/raw/)[^\s?<]+")
+
+#: What the body of an upload may hold besides the file.
+FORM_AROUND = 64 * 1024
 
 
 def init_app(app: Flask) -> None:
+    app.log_exception = log_exception  # type: ignore[method-assign]
     app.before_request(begin)
     app.after_request(finish)
     app.teardown_request(lambda error: models.release())
@@ -69,6 +74,9 @@ def begin() -> None:
     g.language = language(request.headers.get("Accept-Language", ""), current_app.config["DEFAULT_LANGUAGE"])
     g.headers, g.ignored_fields, g.ignored_params, g.lift = {}, [], [], ()
     check_host()
+    view = current_app.view_functions.get(request.endpoint or "")
+    if getattr(view, "takes_files", False):
+        request.max_content_length = current_app.config["MAX_UPLOAD_MB"] * 1024 * 1024 + FORM_AROUND
     limit = request.max_content_length
     if limit is not None and (request.content_length or 0) > limit:
         refuse(413)
@@ -143,6 +151,18 @@ def observe(response: Response) -> None:
         *(g.get("request_id", "-"), user, request.method, route, response.status_code, seconds * 1000),
         extra={"fields": (g.get("request_id", "-"), user, *labels, round(seconds * 1000, 1))},
     )
+
+
+def log_exception(exc_info: Any) -> None:
+    """A bug, with the id that the reply names; Flask's own line has the path, with whatever token is in it."""
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    logging.getLogger("halolight").error("%s %s %s", g.get("request_id", "-"), request.method, route, exc_info=exc_info)
+
+
+def mask_links(record: logging.LogRecord) -> bool:
+    """Take the tokens out of a log line: waitress names the path when a client goes away in the middle of a reply."""
+    record.msg, record.args = _LINK.sub(r"\1***", record.getMessage()), None
+    return True
 
 
 class JSONLines(logging.Formatter):

@@ -20,13 +20,20 @@ REASONS = (
 DETAIL_CODES = sorted({code for code, _ in CATALOGUE.values() if code} | {INVALID})
 
 
-class DetailSchema(ma.Schema):
+class Open(ma.Schema):
+    """The base of every schema of the document: unknown keys are neither promised nor forbidden."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+
+class DetailSchema(Open):
     field = ma.fields.String(required=True, metadata={"description": "dotted; empty for the whole body"})
     code = ma.fields.String(required=True, validate=ma.validate.OneOf(DETAIL_CODES))
     message = ma.fields.String(required=True)
 
 
-class InnerErrorSchema(ma.Schema):
+class InnerErrorSchema(Open):
     code = ma.fields.String(required=True)
     message = ma.fields.String(required=True)
     details = ma.fields.List(ma.fields.Nested(DetailSchema), required=True)
@@ -34,7 +41,7 @@ class InnerErrorSchema(ma.Schema):
     reason = ma.fields.String(validate=ma.validate.OneOf(REASONS), metadata={"description": "of a 401 only"})
 
 
-class ErrorSchema(ma.Schema):
+class ErrorSchema(Open):
     success = ma.fields.Boolean(required=True, metadata={"example": False})
     error = ma.fields.Nested(InnerErrorSchema, required=True)
     message = ma.fields.String(required=True)
@@ -86,7 +93,7 @@ def _narrowed(name: str, schema: ma.Schema, names: tuple[str, ...], always: bool
             field.dump_only = field.load_only = False
             if always or schema.partial:
                 field.load_default = ma.missing
-        _made[name, names] = type(name, (ma.Schema,), fields)
+        _made[name, names] = type(name, (Open,), fields)
     return _made[name, names]
 
 
@@ -109,7 +116,7 @@ def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
         lifted = {name: copy.copy(f) for name, f in declared.items() if f.data_key in schema.lift}  # type: ignore[attr-defined]
     success = ma.fields.Boolean(required=True, metadata={"example": True})
     return type(
-        name, (ma.Schema,), {"success": success, "data": field, "message": ma.fields.String(required=True), **lifted}
+        name, (Open,), {"success": success, "data": field, "message": ma.fields.String(required=True), **lifted}
     )
 
 
@@ -117,7 +124,7 @@ def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
 def page_schema(inner: type[ma.Schema]) -> type[ma.Schema]:
     whole = {name: ma.fields.Integer(required=True) for name in ("total", "page", "pageSize", "totalPages")}
     items = ma.fields.List(ma.fields.Nested(inner), required=True)
-    return type(inner.__name__ + "Items", (ma.Schema,), {"items": items, **whole})
+    return type(inner.__name__ + "Items", (Open,), {"items": items, **whole})
 
 
 def schema_name(schema: Any) -> str | bool:
@@ -128,6 +135,11 @@ def schema_name(schema: Any) -> str | bool:
     return cls.__name__.removesuffix("Schema")
 
 
+def documented_type(converter: Any, field: ma.fields.Field, **kwargs: Any) -> dict[str, Any]:
+    """The type of a field of ours, which stands with its class."""
+    return getattr(field, "DOCUMENTED", {})
+
+
 class Documented:
     """What our Api adds to smorest's: the security scheme, our fields and names."""
 
@@ -136,10 +148,16 @@ class Documented:
         super()._init_spec(**options)  # type: ignore[misc]
         scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         self.spec.components.security_scheme("bearer", scheme)  # type: ignore[attr-defined]
+        self.ma_plugin.converter.add_attribute_function(documented_type)  # type: ignore[attr-defined]
+
+    def _register_pagination_header(self) -> None:
+        """Nothing: smorest's own pages are not ours, and would leave an unused schema in the document."""
 
 
 def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[str, Any]:
     """Complete an operation's document by what its route implies: who may, and every error it may answer."""
+    words = info["docstring"]  # smorest adds it after this
+    words["summary"] = words["summary"].replace("`", "")  # plain text; only a description is Markdown
     statuses = set(info.get("errors", ())) | {503}
     if "requestBody" in doc:
         statuses |= {400, 413, 415}
@@ -155,7 +173,7 @@ def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[
         statuses.add(401)
     if permissions:
         statuses.add(403)
-        doc["description"] = f"{doc.get('description', '')}\n\nNeeds `{'` or `'.join(permissions)}`.".strip()
+        words["description"] = f"{words.get('description', '')}\n\nNeeds `{'` or `'.join(permissions)}`.".strip()
     for status in sorted(statuses):
         doc["responses"].setdefault(status, http.HTTPStatus(status).name)
     return doc

@@ -12,7 +12,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import marshmallow as ma
 from peewee import SQL, Alias, CharField, Field, ForeignKeyField, IntegerField, Select, TextField, Value, fn
@@ -69,11 +69,14 @@ class Prepared:
 def _column(node: Any) -> tuple[str, Callable[[Any], Any] | None]:
     """The name of a selected column in its row, and what turns the driver's value into ours."""
     aliased = isinstance(node, Alias)
-    name, field = (node._alias, node.node) if aliased else (None, node)
+    # A subquery keeps the name that it was given itself.
+    name, field = (node._alias, node.node) if aliased else (getattr(node, "_alias", None), node)
     if isinstance(field, ForeignKeyField):
         return name or field.object_id_name, None
+    if isinstance(field, Select):  # it selects one column
+        return name or "value", _column(cast(Any, field)._returning[0])[1]
     if not isinstance(field, Field):
-        return name or "value", None
+        return name or "value", getattr(field, "_python_value", None)
     plain = isinstance(field, (CharField, TextField, IntegerField)) and not isinstance(field, StringsField)
     return name or field.name, None if plain else field.python_value
 
@@ -90,7 +93,7 @@ def prepare(shape: tuple[Any, ...], build: Callable[[], Select]) -> Prepared:
 
 def rows(selector: Callable[..., Select], *fixed: Any, **values: Any) -> list[Any]:
     """The rows of `selector(*fixed, **values)`; what changes the SQL goes into `fixed`, values by their names."""
-    run = prepare((selector, fixed), lambda: selector(*fixed, **{name: slot(name) for name in values}))
+    run = prepare((selector, fixed, tuple(values)), lambda: selector(*fixed, **{name: slot(name) for name in values}))
     return run(**values)
 
 
@@ -169,7 +172,7 @@ def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
         return None
     plan = []
     for name, field in schema.dump_fields.items():
-        plain = type(field)._serialize in PLAIN
+        plain = type(field).serialize is ma.fields.Field.serialize and type(field)._serialize in PLAIN
         plan.append((field.data_key or name, field.attribute or name, None if plain else field.serialize))
 
     def dump(row: Any) -> dict[str, Any]:

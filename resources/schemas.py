@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import marshmallow as ma
 from flask import current_app, request
@@ -106,6 +106,16 @@ class Id(ma.fields.Integer):
         raise self.make_error("invalid")
 
 
+class InFolder(ma.fields.Field):
+    """A filter by folder: its id, or the word `root` (None) for what lies in none."""
+
+    def __init__(self) -> None:
+        super().__init__(metadata={"type": "string", "description": "an id, or `root`", "example": "root"})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | None:
+        return None if value == "root" else Id().deserialize(value)
+
+
 class Count(ma.fields.Integer):
     """A whole number from `minimum` to `maximum`: in JSON a number, in a query its digits."""
 
@@ -121,6 +131,7 @@ class Count(ma.fields.Integer):
 class Instant(ma.fields.Field):
     """A point in time: out in UTC, whole seconds, `Z`; in with any offset, without one in the server's TIMEZONE."""
 
+    DOCUMENTED: ClassVar = {"type": "string", "format": "date-time"}
     default_error_messages = {"invalid": "Not a valid time."}
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
@@ -132,15 +143,16 @@ class Instant(ma.fields.Field):
         try:
             if not re.match(r"\d{4}-\d\d-\d\d", text) or not "1900" <= text[:4] < "3000":
                 raise ValueError(text)
-            time = datetime.fromisoformat(text)
+            found = datetime.fromisoformat(text)
         except ValueError as error:
             raise self.make_error("invalid") from error
-        return (time if time.tzinfo else time.replace(tzinfo=timezone())).astimezone(UTC)
+        return (found if found.tzinfo else found.replace(tzinfo=timezone())).astimezone(UTC)
 
 
 class PlainDate(ma.fields.Field):
     """A day without a time, `2026-11-24`, in and out; it moves with no zone."""
 
+    DOCUMENTED: ClassVar = {"type": "string", "format": "date"}
     default_error_messages = {"invalid": "Not a valid date."}
 
     def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
@@ -156,17 +168,20 @@ class PlainDate(ma.fields.Field):
 
 
 class Avatar(ma.fields.Field):
-    """The URL of a picture, absolute in replies; where none is set it is the one that we draw."""
+    """The URL of a picture, absolute in replies; where none is set, a user's is the one that we draw."""
 
+    DOCUMENTED: ClassVar = {"type": "string"}
     default_error_messages = {"invalid": "Not a valid URL."}
 
     def __init__(self, owner: str = "id", **options: Any):
-        #: The attribute with the id of the user whose picture it is.
+        #: The attribute with the id of the user whose picture it is; "" where it is no user's.
         self.owner = owner
         super().__init__(allow_none=True, **options)
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
-        return avatar_url(getattr(obj, self.attribute or attr), getattr(obj, self.owner))
+        stored = getattr(obj, self.attribute or attr)
+        owner = getattr(obj, self.owner) if self.owner else 0
+        return avatar_url(stored, owner) if stored or owner else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | None:
         if not isinstance(value, str) or len(value) > 2000 or not re.fullmatch(r"[\x21-\x7e]*", value):
@@ -206,6 +221,16 @@ class Person(ma.fields.Nested):
             "name": getattr(obj, f"{attr}_name"),
             "avatar": avatar_url(getattr(obj, f"{attr}_avatar"), user_id),
         }
+
+
+class People(ma.fields.Nested):
+    """Several `{id, name, avatar}`, and what else `schema` says of each, from a `gathered` column of the row."""
+
+    def __init__(self, schema: type[Schema] = PersonSchema, **options: Any):
+        super().__init__(schema, many=True, dump_only=True, **options)
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
+        return [{**each, "avatar": avatar_url(each["avatar"], each["id"])} for each in getattr(obj, attr)]
 
 
 # --- Arguments of lists ----------------------------------------------------------------------------------------------
@@ -258,6 +283,12 @@ class PageArgs(Schema):
     page_size = Count(1, 1000, load_default=10, metadata={"description": "also called `limit`"})
 
 
+class LongPageArgs(PageArgs):
+    """Of the lists that front ends want whole."""
+
+    page_size = Count(1, 1000, load_default=100, metadata={"description": "also called `limit`"})
+
+
 def search_field() -> Text:
     return Text(200, metadata={"description": "part of a text, ignoring case; also called `q` or `keyword`"})
 
@@ -278,3 +309,26 @@ DELETED = DeletedSchema()
 def timezone() -> ZoneInfo:
     """The zone in which the server's days begin."""
     return current_app.config["TIMEZONE"]
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a day begins in `zone`."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+class Zone(ma.fields.Field):
+    """The zone in which days begin, by its IANA name; the server's own where none is sent."""
+
+    default_error_messages = {"invalid": "Not a time zone."}
+
+    def __init__(self) -> None:
+        super().__init__(
+            load_default=timezone,
+            metadata={"type": "string", "description": "whose days (IANA)", "example": "Asia/Shanghai"},
+        )
+
+    def _deserialize(self, value: str, attr: str | None, data: Any, **kwargs: Any) -> ZoneInfo:
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as error:
+            raise self.make_error("invalid") from error

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 import jwt
 from flask import current_app, g, request
 from werkzeug.local import LocalProxy
-from werkzeug.security import check_password_hash, generate_password_hash
+from werkzeug.security import check_password_hash
 
 import models
 from models import FailedAttempt, RefreshToken, Session, User
@@ -26,8 +26,6 @@ from resources.errors import refuse
 from resources.prepared import rows
 
 ALGORITHM = "HS256"
-#: Werkzeug's default, named because the hash of nobody must cost the same. Tests use a cheap one.
-HASH_METHOD = "scrypt:32768:8:1"
 #: What an unknown account's password is compared with, so that the answer takes as long as for a known one.
 NOBODY = (
     "scrypt:32768:8:1$HVLDlRJ2zispCpVQ$9180b73db93c51e1b535d337c4f36d4829bd3bb1df1d0fc015c68b4d6da533daa8"
@@ -178,14 +176,10 @@ def hashing() -> Iterator[None]:
         _places.release()
 
 
-def make_hash(password: str) -> str:
-    return generate_password_hash(password, HASH_METHOD)
-
-
 def hash_password(password: str) -> str:
     """The hash of a new password, made in the queue and so outside of any transaction."""
     with hashing():
-        return make_hash(password)
+        return models.make_hash(password)
 
 
 def password_fits(stored: str | None, password: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is not a resource: health, metrics, the OpenAPI document and its two pages."""
+"""What is not a resource: health, metrics, the OpenAPI document, its two pages and the home page."""
 
 from __future__ import annotations
 
@@ -7,107 +7,130 @@ import importlib.util
 import logging
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import flask
 import peewee
-from flask import Blueprint, Response, current_app, jsonify, render_template, request, send_from_directory
+from flask import Response, current_app, jsonify, render_template, request, send_from_directory
 from flask_swagger_ui import flask_swagger_ui
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import models
-from resources.errors import Api, refuse
+from models import Role, Setting, User
+from resources.api import Blueprint
+from resources.errors import refuse
+from resources.security import refuse_401
 
-blp = Blueprint("system", __name__, template_folder="pages", static_folder="pages", static_url_path="/pages")
+blp = Blueprint("system", __name__, description="For probes and monitoring")
+pages = flask.Blueprint(
+    "pages", __name__, template_folder="pages", static_folder="pages/static", static_url_path="/pages"
+)
 log = logging.getLogger("halolight")
 
 VERSION = "0.1.0"
+ABOUT = (
+    "Log in with `POST /api/auth/login`. On the page `/docs` every request is then yours; elsewhere send the "
+    "`accessToken` as `Authorization: Bearer …`.\n\nA reply is `{success, data, message}`, with a page of a collection "
+    "as `data`; a refusal is `{success, error, message}`, with `error.code` for programs and `message` for people."
+)
 #: Nothing from another host and no inline script; both documentation pages style their elements one by one.
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
+HEALTH_KEYS = ["status", "timestamp", "version", "database"]
+HEALTH = {"type": "object", "properties": {key: {"type": "string"} for key in HEALTH_KEYS}, "required": HEALTH_KEYS}
 
 
-@blp.get("/health")
-def health():
+@blp.route("/health")
+@blp.response(200, HEALTH)
+@blp.alt_response(503, schema=HEALTH)
+def get_health():
     """Whether the database answers: what a probe reads, so without the envelope"""
     try:
         models.db.execute_sql("SELECT 1").fetchall()
-        status, database = "ok", "ok"
+        status, database = 200, "ok"
     except peewee.PeeweeException as error:
         log.error("health: the database does not answer: %s", type(error).__name__)
-        status = database = "error"
+        status, database = 503, "error"
     timestamp = models.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    reply = jsonify(status=status, timestamp=timestamp, version=VERSION, database=database)
-    return reply, 200 if database == "ok" else 503
+    reply = jsonify(status=database, timestamp=timestamp, version=VERSION, database=database)
+    reply.status_code = status
+    return reply
 
 
-@blp.get("/metrics")
-def metrics():
-    """Requests and latency in Prometheus' text format"""
-    token = current_app.config["METRICS_TOKEN"]
+@blp.route("/metrics")
+@blp.response(200, {"type": "string"}, content_type="text/plain", errors=(401, 404))
+def get_metrics():
+    """Requests and latency in Prometheus' text format; in production only with `METRICS_TOKEN`"""
+    token, sent = current_app.config["METRICS_TOKEN"], request.headers.get("Authorization", "")
     if token:
-        sent = request.headers.get("Authorization", "")
+        if not sent:
+            refuse_401("missing_token", "Log in first")
         if not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
-            refuse(401, reason="invalid_token" if sent else "missing_token", www_authenticate='Bearer realm="metrics"')
+            refuse_401("invalid_token", "The token is not valid", token_sent=True)
     elif current_app.config["NODE_ENV"] == "production":
         refuse(404)
     return Response(generate_latest(current_app.extensions["metrics"]), content_type=CONTENT_TYPE_LATEST)
 
 
-def page(template: str) -> Response:
-    return Response(render_template(template), headers={"Content-Security-Policy": CSP})
+def page(template: str, **values: Any) -> Response:
+    return Response(render_template(template, **values), headers={"Content-Security-Policy": CSP})
 
 
-@blp.get("/")
+@pages.get("/")
 def home():
     """Links and demo accounts"""
-    return page("home.html")
+    return page("home.html", version=VERSION, accounts=demo_accounts())
 
 
-@blp.get("/docs")
-@blp.get("/api/docs")
+def demo_accounts() -> list[tuple[str, str]]:
+    """E-mail and role of the first accounts whose password is still the seeded one; in production none are shown."""
+    seeded = Setting.read("demo_password")
+    if seeded is None or current_app.config["NODE_ENV"] == "production":
+        return []
+    accounts: Any = User.select(User.email, Role.name).join(Role).where(User.password_hash == seeded)
+    return list(accounts.where(User.status == "active").order_by(User.id).limit(5).tuples())
+
+
+@pages.get("/docs")
+@pages.get("/api/docs")
 def swagger_ui():
     """The API, to be read and tried out"""
     return page("docs.html")
 
 
-@blp.get("/redoc")
+@pages.get("/redoc")
 def redoc():
     """The API, to be read"""
     return page("redoc.html")
 
 
-@blp.get("/openapi.json")
+@pages.get("/openapi.json")
 def openapi():
     """The API as an OpenAPI document"""
-    return Response(
-        document(current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"]), mimetype="application/json"
-    )
+    return jsonify(current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict())
 
 
-@cache
-def document(api: Api) -> str:
-    return current_app.json.dumps(api.spec.to_dict())
-
-
-@blp.get("/docs/assets/<path:name>")
+@pages.get("/docs/assets/<path:name>")
 def swagger_ui_asset(name):
     """A file of Swagger UI, out of the installed package"""
-    return send_from_directory(SWAGGER_UI, name, max_age=86400)
+    return send_from_directory(SWAGGER_UI, name)
 
 
-@blp.get("/redoc/redoc.js")
+@pages.get("/redoc/redoc.js")
 def redoc_script():
-    """ReDoc, out of the installed package; its logo would be asked for from another host"""
-    return Response(redoc_source(), mimetype="text/javascript", headers={"Cache-Control": "max-age=86400"})
+    """ReDoc, out of the installed package"""
+    reply = Response(redoc_source(), mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+    reply.add_etag()
+    return reply.make_conditional(request)
 
 
 @cache
 def redoc_source() -> str:
+    """ReDoc's script without the logo that it would fetch from another host: it hides one that cannot be shown."""
     package = importlib.util.find_spec("mkdocs_redoc_tag")
     assert package is not None and package.origin is not None  # pinned in requirements.txt
     script = Path(package.origin).parent / "redoc" / "javascripts" / "redoc.standalone.js"
-    return script.read_text("utf-8").replace(
-        "https://cdn.redoc.ly/redoc/logo-mini.svg", "data:image/svg+xml,%3Csvg/%3E"
-    )
+    return script.read_text("utf-8").replace("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import current_app
@@ -32,7 +31,7 @@ from resources.security import allows, current_user, exceeds, hash_password
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
 
 SUPER_ADMIN = "super_admin"
-USERNAME = validate.Regexp(re.compile(r"[\w.-]*\Z"), error="Only letters, digits and _ - . are allowed.")
+USERNAME = validate.Regexp(r"^[\w.-]*$", error="Only letters, digits and _ - . are allowed.")
 
 
 def password_field(**options: Any) -> Text:

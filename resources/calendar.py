@@ -1,0 +1,249 @@
+"""Calendar: events, and whom they invite.
+
+A timed event is two instants. An all-day event is plain dates that move with no zone; its end is exclusive,
+as in iCalendar (RFC 5545) and FullCalendar. Where one kind becomes the other, days are those of TIMEZONE.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, ClassVar
+
+from marshmallow import fields, validate
+
+from models import Activity, Event, EventAttendee, Notification, User
+from resources.api import Blueprint, get_or_404, paginate, references
+from resources.errors import refuse, refuse_field
+from resources.schemas import (
+    Choice,
+    Count,
+    Id,
+    Instant,
+    PageArgs,
+    Person,
+    PersonSchema,
+    Schema,
+    Sort,
+    Text,
+    Values,
+    Zone,
+    avatar_url,
+    midnight,
+    search_field,
+    timezone,
+)
+from resources.security import current_user
+
+blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
+
+
+class EventTime(Instant):
+    """An instant; of an all-day event a plain date. What comes in is an instant: a date is its midnight."""
+
+    DOCUMENTED: ClassVar = {"type": "string", "description": "a time; of an all-day event a date"}
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
+        stored = getattr(obj, attr)
+        return stored.date().isoformat() if obj.all_day else self._serialize(stored, attr, obj)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        # Stored as it is shown: what a client puts back is then no change.
+        return super()._deserialize(value, attr, data, **kwargs).replace(microsecond=0)
+
+
+class AttendeeSchema(PersonSchema):
+    status = Choice(EventAttendee.STATUSES)
+
+
+class Attendees(fields.Nested):
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
+        return [{**each, "avatar": avatar_url(each["avatar"], each["id"])} for each in obj.attendees]
+
+
+def attendee_ids(**options: Any) -> fields.List:
+    return fields.List(Id(), load_only=True, **options)
+
+
+class EventSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    title = Text(200, 1, required=True)
+    description = Text(5000)
+    start = EventTime(required=True)
+    end = EventTime(required=True)
+    all_day = fields.Boolean()
+    type = Choice(Event.TYPES)
+    location = Text(200)
+    color = Text(50)
+    organizer = Person()
+    organizer_id = fields.Integer(dump_only=True)
+    attendees = Attendees(AttendeeSchema, many=True, dump_only=True)
+    attendee_ids = attendee_ids(validate=validate.Length(max=1000))
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class InviteArgs(Schema):
+    attendee_ids = attendee_ids(required=True, validate=validate.Length(1, 1000))
+
+
+class AnswerArgs(Schema):
+    status = Choice(EventAttendee.STATUSES, required=True)
+
+
+class EventArgs(PageArgs):
+    page_size = Count(1, 1000, metadata={"description": "10, in a window 1000; also called `limit`"})
+    start = Instant(metadata={"description": "with `end`: all that overlaps this window"})
+    end = Instant(metadata={"description": "exclusive"})
+    tz = Zone()
+    type = Values(Choice(Event.TYPES))
+    search = search_field()
+    sort = Sort(Event)
+
+
+EVENT, EVENTS, EVENT_CHANGES = EventSchema(), EventSchema(many=True), EventSchema(partial=True)
+
+
+def with_times(data: dict[str, Any], event: Event | None = None) -> dict[str, Any]:
+    """`data` with start and end as they will be stored, what is missing from `event`; 400 on `end` if it is too early.
+
+    An event that becomes all-day covers each day that it touched; one that no longer is keeps its midnights.
+    """
+    if event and not data.keys() & {"start", "end", "all_day"}:
+        return data
+    all_day = data.get("all_day", event is not None and event.all_day)
+    start, end = (data[name] if name in data else instant(event, name) for name in ("start", "end"))
+    if all_day:
+        start, end = plain(first_day(start)), plain(day_after(end))
+        if end <= start:
+            refuse_field("end", "Must be a later day than the start: that of an all-day event is not part of it.")
+    if end < start:
+        refuse_field("end", "Must not be before the start.")
+    return {**data, "start": start, "end": end}
+
+
+def instant(event: Any, name: str) -> datetime:
+    """The start or end of an event as a client would send it."""
+    stored = getattr(event, name)
+    return midnight(stored.date(), timezone()) if event.all_day else stored
+
+
+def first_day(start: datetime) -> date:
+    return start.astimezone(timezone()).date()
+
+
+def day_after(end: datetime) -> date:
+    """The day before which `end` lies: it is exclusive, so at midnight it is the day that would begin."""
+    day = first_day(end)
+    return day + timedelta(days=1) if midnight(day, timezone()) < end else day
+
+
+def plain(day: date) -> datetime:
+    """A day as it is stored: its midnight, in no zone."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def invite(event: Event, ids: list[int]) -> None:
+    """Invite people who are not invited yet, and tell them."""
+    new = event.uninvited(ids)
+    if new:
+        references("attendeeIds", User.contacts, ids)
+        EventAttendee.insert_many([{"event": event, "user": user} for user in new]).execute()
+    told = [user for user in new if user != current_user.id]
+    Notification.tell(told, "user", "You were invited to an event", content=event.title, target=event)
+
+
+@blp.route("")
+@blp.require("calendar:view")
+@blp.arguments(EventArgs(), location="query")
+@blp.response(200, EVENTS)
+def list_events(args):
+    """The events you organise or are invited to; with `start` and `end`, those that overlap the time between"""
+    edges = {name: Event.edge(args[name], args["tz"]) for name in ("start", "end") if name in args}
+    if len(edges) == 2 and args["end"] < args["start"]:
+        refuse_field("end", "Must not be before the start.")
+    return paginate(Event.visible_to, {"page_size": 1000 if edges else 10, **args, **edges})
+
+
+@blp.route("", methods=["POST"])
+@blp.require("calendar:create")
+@blp.arguments(EVENT)
+@blp.response(201, EVENT, message="Event created")
+def create_event(data):
+    """Make an event, and invite people to it"""
+    ids = data.pop("attendee_ids", [])
+    event = Event.create(organizer=current_user.id, **with_times(data))
+    invite(event, ids)
+    Activity.record(current_user.id, "create", event)
+    return event
+
+
+@blp.route("/<id:event_id>")
+@blp.require("calendar:view")
+@blp.response(200, EVENT)
+def get_event(event_id):
+    """One event"""
+    return get_or_404(Event.visible_to, event_id)
+
+
+@blp.route("/<id:event_id>", methods=["PUT", "PATCH"])
+@blp.require("calendar:update")
+@blp.arguments(EVENT_CHANGES)
+@blp.response(200, EVENT, message="Event updated")
+def update_event(data, event_id):
+    """Change an event you organise; `attendeeIds` says who is invited from now on"""
+    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    ids = data.pop("attendee_ids", None)
+    event.change(**with_times(data, event))
+    if ids is not None:
+        EventAttendee.delete().where(EventAttendee.event == event, EventAttendee.user.not_in(ids)).execute()
+        invite(event, ids)
+    Activity.record(current_user.id, "update", event)
+    return event
+
+
+@blp.route("/<id:event_id>", methods=["DELETE"])
+@blp.require("calendar:delete")
+@blp.response(200, message="Event deleted")
+def delete_event(event_id):
+    """Delete an event you organise"""
+    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    Activity.record(current_user.id, "delete", event)
+    event.delete_instance()
+
+
+@blp.route("/<id:event_id>/attendees", methods=["POST"])
+@blp.require("calendar:update")
+@blp.arguments(InviteArgs())
+@blp.response(201, EVENT, message="Attendees invited")
+def add_attendees(data, event_id):
+    """Invite people to an event you organise"""
+    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    invite(event, data["attendee_ids"])
+    Activity.record(current_user.id, "update", event)
+    return event
+
+
+@blp.route("/<id:event_id>/attendees/<id:user_id>", methods=["DELETE"])
+@blp.require("calendar:update")
+@blp.response(200, message="Attendee removed")
+def remove_attendee(event_id, user_id):
+    """Take back an invitation to an event you organise"""
+    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    if not EventAttendee.delete().where(EventAttendee.event == event, EventAttendee.user == user_id).execute():
+        refuse(404)
+    Activity.record(current_user.id, "update", event)
+
+
+@blp.route("/<id:event_id>/respond", methods=["PUT", "PATCH"])
+@blp.require("calendar:view")
+@blp.arguments(AnswerArgs())
+@blp.response(200, EVENT, message="Answer saved")
+def respond_to_event(data, event_id):
+    """Answer your own invitation"""
+    event = get_or_404(Event.visible_to, event_id, change=True)
+    invitation = event.attendees.where(EventAttendee.user == current_user.id).first()
+    if invitation is None:
+        refuse(403, "You are not invited")
+    invitation.change(**data)
+    Activity.record(current_user.id, "respond", event)
+    return event

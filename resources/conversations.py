@@ -1,0 +1,134 @@
+"""Conversations: private ones of two people, opened by a first message, and groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from models import Activity, Conversation, Message, MessageMark, User
+from resources.api import Blueprint, get_or_404, paginate, references
+from resources.errors import refuse
+from resources.messages import MESSAGES
+from resources.schemas import Choice, Id, Instant, LongPageArgs, PageArgs, PersonSchema, Schema, Sort, Text, avatar_url
+from resources.security import current_user
+
+blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
+
+
+def others_in(row: Any) -> list[dict[str, Any]]:
+    """The members but for the caller; of a conversation with oneself, oneself."""
+    return [member for member in row.members if member["id"] != current_user.id] or row.members
+
+
+class Name(Text):
+    """The name that a conversation was given, else those of the others in it."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
+        return obj.name or "、".join(member["name"] for member in others_in(obj))
+
+
+class Picture(fields.String):
+    """Of a private conversation, the other's picture; groups have none."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
+        other = others_in(obj)[0]
+        return avatar_url(other["avatar"], other["id"]) if obj.type == "private" else None
+
+
+class Members(fields.Nested):
+    """Everybody in it, oneself included; the two of a private one stay, whoever left it."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
+        return [{**member, "avatar": avatar_url(member["avatar"], member["id"])} for member in obj.members]
+
+
+class LastMessageSchema(Schema):
+    id = fields.Integer(attribute="last_id")
+    content = fields.String(attribute="last_content")
+    type = Choice(Message.TYPES, attribute="last_type")
+    sender_id = fields.Integer(attribute="last_sender_id")
+    created_at = Instant(attribute="last_created_at")
+
+
+class LastMessage(fields.Nested):
+    """The newest message in the caller's sight, from the columns `last_…` of a row."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any] | None:
+        return self.schema.dump(obj) if obj.last_id is not None else None
+
+
+class ConversationSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    type = Choice(Conversation.TYPES, dump_only=True)
+    name = Name(200)
+    avatar = Picture(dump_only=True, allow_none=True)
+    members = Members(PersonSchema, many=True, dump_only=True)
+    member_ids = fields.List(Id(), load_only=True, required=True, validate=validate.Length(1, 1000))
+    last_message = LastMessage(LastMessageSchema, dump_only=True, allow_none=True)
+    unread_count = fields.Integer(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class ConversationArgs(LongPageArgs):
+    sort = Sort(Conversation)
+
+
+class HistoryArgs(PageArgs):
+    before = Id(metadata={"description": "only older messages than this one: pages shift when messages arrive"})
+    sort = Sort(Message)
+
+
+CONVERSATION, CONVERSATIONS = ConversationSchema(), ConversationSchema(many=True)
+
+
+@blp.route("")
+@blp.require("messages:view")
+@blp.arguments(ConversationArgs(), location="query")
+@blp.response(200, CONVERSATIONS)
+def list_conversations(args):
+    """The conversations you are in, the most recently used first"""
+    return paginate(Conversation.visible_to, args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("messages:create")
+@blp.arguments(CONVERSATION)
+@blp.response(201, CONVERSATION, message="Conversation created")
+def create_conversation(data):
+    """Make a group of yourself and others, also of one other; a private conversation is opened by a message"""
+    members = data.pop("member_ids")
+    references("memberIds", User.contacts, members)
+    conversation = Conversation.begin([current_user.id, *members], type="group", **data)
+    Activity.record(current_user.id, "create", conversation)
+    return conversation
+
+
+@blp.route("/<id:conversation_id>/messages")
+@blp.require("messages:view")
+@blp.arguments(HistoryArgs(), location="query")
+@blp.response(200, MESSAGES)
+def list_conversation_messages(args, conversation_id):
+    """The messages of one conversation, newest first"""
+    get_or_404(Conversation.visible_to, conversation_id)
+    return paginate(Message.visible_to, {**args, "conversation_id": conversation_id})
+
+
+@blp.route("/<id:conversation_id>/read", methods=["PUT", "PATCH"])
+@blp.require("messages:update")
+@blp.response(200, CONVERSATION, message="Marked as read")
+def read_conversation(conversation_id):
+    """Mark all messages of a conversation as read by you"""
+    conversation = get_or_404(Conversation.visible_to, conversation_id, change=True)
+    here = (MessageMark.conversation == conversation) & (MessageMark.user == current_user.id)
+    MessageMark.update(read=True).where(here).execute()
+    return conversation
+
+
+@blp.route("/<id:conversation_id>", methods=["DELETE"])
+@blp.require("messages:view")
+@blp.response(200, message="You left the conversation")
+def leave_conversation(conversation_id):
+    """Leave a conversation; a private one comes back with the next message, and only with that"""
+    if not get_or_404(Conversation.visible_to, conversation_id, change=True).leave(current_user.id):
+        refuse(409)  # who manages messages sees it without being in it

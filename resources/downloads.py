@@ -1,0 +1,113 @@
+"""The bytes of files: what they are, the links that lead to them, and how they are given out.
+
+What a browser may do with a file is decided by its bytes alone. A name or a type that a client sends is a
+claim: HTML that calls itself a picture would otherwise run here, as a page of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from typing import Any
+
+import sigtype
+from flask import Response, current_app, request, send_file
+from itsdangerous import BadSignature, Signer
+
+import models
+from models import File, FileBytes, User
+from resources.errors import refuse
+from resources.prepared import one
+from resources.security import allows, current_user
+
+#: What may be shown in the browser instead of saved: nothing in it that a browser could run.
+INLINE = {
+    *("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "video/mp4", "video/webm"),
+    *("audio/mpeg", "audio/x-wav", "audio/ogg", "application/pdf", "text/plain"),
+}
+#: Formats that are written in text. Any other that a text seems to begin like (`BM`, `ID3`) is chance.
+TEXTUAL = {"application/pdf", "application/rtf", "application/postscript", "image/svg+xml"}
+DOCUMENT = re.compile(
+    r"text/|message/|application/(pdf|rtf|postscript|xml|ofd|epub|msword|x-mobi|vnd\.(ms-(excel|powerpoint|outlook)|open|oasis))"
+)
+ARCHIVE = re.compile(
+    r"application/(zip|gzip|zstd|vnd\.ms-cab|x-(tar|rar|7z|bzip2|xz|brotli|compress|lz|rpm|deb|unix-archive))"
+)
+
+
+def describe(data: bytes) -> dict[str, Any]:
+    """What the row of a file says of its bytes."""
+    mime_type = recognise(data)
+    checksum = hashlib.sha256(data).hexdigest()
+    return {"size": len(data), "checksum": checksum, "mime_type": mime_type, "type": kind(mime_type)}
+
+
+def recognise(data: bytes) -> str:
+    """The MIME type of `data`. Text is what is valid UTF-8 without NUL; it is plain unless markup begins it."""
+    found = sigtype.guess_mime(data)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        return found or "application/octet-stream"
+    if found in TEXTUAL:
+        return found
+    start = text.lstrip("\ufeff \t\r\n\f")[:5].lower()
+    if start == "<?xml":
+        return "application/xml"
+    return "text/html" if start.startswith("<") else "text/plain"
+
+
+def kind(mime_type: str) -> str:
+    """The `type` of a file: one of File.TYPES."""
+    family = mime_type.partition("/")[0]
+    if family in ("image", "video", "audio"):
+        return family
+    if DOCUMENT.match(mime_type):
+        return "document"
+    return "archive" if ARCHIVE.match(mime_type) else "other"
+
+
+def signer() -> Signer:
+    return Signer(current_app.config["JWT_SECRET"], salt="file link")
+
+
+def this_hour() -> int:
+    return int(models.now().timestamp()) // 3600
+
+
+def link(file_id: int) -> str:
+    """A URL of a file that needs no header: the same within the hour, so that caches hold; good for one to two."""
+    token = signer().sign(f"{file_id}-{current_user.id}-{this_hour()}").decode()
+    return f"{request.host_url.rstrip('/')}/api/files/raw/{token}"
+
+
+def linked_file(token: str) -> Any:
+    """The file (its row) that a link leads to; 404 if it is old, or its user may not see the file any more."""
+    try:
+        file_id, user_id, hour = map(int, signer().unsign(token).split(b"-"))
+    except BadSignature:
+        refuse(404)
+    user = one(User.visible_to, user_id, user_id, True)
+    if hour < this_hour() - 1 or user is None or user.status != "active" or not allows(user.permissions, "files:view"):
+        refuse(404)
+    return one(File.visible_to, file_id, user_id, allows(user.permissions, "files:manage")) or refuse(404)
+
+
+def bytes_of(file: Any, inline: bool, caching: str) -> Response:
+    """The bytes of a file (its row): all, the asked-for range (206, 416), or none where the client has them (304)."""
+    data = FileBytes.select(FileBytes.data).where(FileBytes.file == file.id).scalar()
+    if data is None:
+        refuse(404)
+    reply = send_file(
+        io.BytesIO(data),
+        file.mime_type,
+        as_attachment=not (inline and file.mime_type in INLINE),
+        download_name=file.name,
+        etag=file.checksum,
+    )
+    reply.headers["Cache-Control"] = f"private, {caching}"
+    reply.headers["Content-Security-Policy"] = "sandbox"  # opened by itself it has no origin, and runs nothing
+    return reply

@@ -1,0 +1,235 @@
+"""Files: what people have uploaded. The bytes are in the database too, in the transaction of their row."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import current_app
+from marshmallow import fields
+from werkzeug.datastructures import FileStorage
+
+import models
+from models import Activity, File, FileBytes
+from resources.api import Blueprint, get_all_or_404, get_or_404, paginate
+from resources.downloads import bytes_of, describe, link, linked_file
+from resources.errors import refuse
+from resources.folders import refuse_foreign_folder
+from resources.schemas import (
+    DELETED,
+    Choice,
+    Id,
+    IdsArgs,
+    InFolder,
+    Instant,
+    PageArgs,
+    Person,
+    Schema,
+    Sort,
+    Text,
+    Values,
+    search_field,
+)
+from resources.security import current_user
+
+blp = Blueprint("files", __name__, url_prefix="/api/files", description="Uploaded files")
+
+MB = 1024 * 1024
+BINARY = {"type": "string", "format": "binary"}
+#: Control characters, also those that turn the direction of text (`gnp.exe` read backwards), quotes and slashes.
+UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"/\\\\]')
+
+
+def clean_name(name: str) -> str:
+    """A file name that can do no harm in a header, on a disk or on a screen; of a long one the end, with its type."""
+    return UNSAFE.sub("_", name).strip()[-200:].strip()
+
+
+class FileName(Text):
+    """The name of a file; what could do harm in it becomes `_`."""
+
+    def __init__(self, **options: Any):
+        super().__init__(200, 1, **options)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return UNSAFE.sub("_", super()._deserialize(*args, **kwargs))
+
+
+class Upload(fields.Field):
+    """A file in a form."""
+
+    default_error_messages = {"invalid": "Not a file."}
+
+    def __init__(self, **options: Any):
+        super().__init__(metadata=BINARY, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> FileStorage:
+        if not isinstance(value, FileStorage):
+            raise self.make_error("invalid")
+        return value
+
+
+class Link(fields.String):
+    """Where the bytes are for whoever reads this reply."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
+        return link(obj.id)
+
+
+class FileSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    name = FileName()
+    size = fields.Integer(dump_only=True)
+    mime_type = fields.String(dump_only=True)
+    type = Choice(File.TYPES, dump_only=True)
+    folder_id = Id(allow_none=True)
+    is_favorite = fields.Boolean()
+    checksum = fields.String(dump_only=True, metadata={"description": "SHA-256"})
+    url = Link(dump_only=True, metadata={"description": "needs no header; good for an hour at least"})
+    owner = Person()
+    owner_id = fields.Integer(dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class UploadArgs(Schema):
+    file = Upload(required=True)
+    name = FileName(metadata={"description": "by default that of the file"})
+    folder_id = Id()
+
+
+class FileArgs(PageArgs):
+    search = search_field()
+    type = Values(Choice(File.TYPES))
+    folder_id = InFolder()
+    is_favorite = Values(fields.Boolean(), closed=True)
+    sort = Sort(File)
+
+
+class DownloadArgs(Schema):
+    inline = fields.Boolean(load_default=False, metadata={"description": "show it, if it is of a harmless format"})
+
+
+class StorageSchema(Schema):
+    """Bytes that are stored, and may be."""
+
+    used = fields.Integer(dump_only=True)
+    total = fields.Integer(dump_only=True)
+    percentage = fields.Float(dump_only=True)
+    breakdown = fields.Nested(
+        Schema.from_dict({kind: fields.Integer(dump_only=True) for kind in File.TYPES}, name="StorageBreakdownSchema"),
+        dump_only=True,
+    )
+
+
+FILE, FILES, FILE_CHANGES, STORAGE = FileSchema(), FileSchema(many=True), FileSchema(partial=True), StorageSchema()
+
+
+def check_room(size: int) -> None:
+    """413 if `size` more bytes are too many for one file or for what the caller may store."""
+    used = sum(File.used_by(current_user.id).values())
+    if size > current_app.config["MAX_UPLOAD_MB"] * MB:
+        refuse(413)
+    if used + size > current_app.config["STORAGE_QUOTA_MB"] * MB:
+        refuse(413, "Your storage is full")
+
+
+@blp.route("")
+@blp.require("files:view")
+@blp.arguments(FileArgs(), location="query")
+@blp.response(200, FILES)
+def list_files(args):
+    """Your files"""
+    return paginate(File.visible_to, args)
+
+
+@blp.route("/upload", methods=["POST"])
+@blp.require("files:create")
+@blp.arguments(UploadArgs(), location="multipart")
+@blp.response(201, FILE, message="File uploaded", write=False)
+def upload_file(data):
+    """Upload a file; what it is, its bytes say and not its name"""
+    upload = data.pop("file")
+    content = upload.read()
+    name = data.pop("name", None) or clean_name(upload.filename) or "file"
+    described = describe(content)  # before the transaction: others write meanwhile
+    with models.write():
+        refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
+        check_room(len(content))
+        file = File.create(owner=current_user.id, name=name, **described, **data)
+        FileBytes.create(file=file, data=content)
+        Activity.record(current_user.id, "create", file)
+        return file
+
+
+@blp.route("/storage")
+@blp.require("files:view")
+@blp.response(200, STORAGE)
+def get_storage():
+    """How much you store, and may"""
+    breakdown = File.used_by(current_user.id)
+    used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * MB
+    return {"used": used, "total": total, "percentage": round(100 * used / total, 1), "breakdown": breakdown}
+
+
+@blp.route("/raw/<token>")
+@blp.arguments(DownloadArgs(), location="query")
+@blp.response(200, BINARY, content_type="application/octet-stream", errors=(416,))
+def download_raw(args, token):
+    """The bytes of a file, by the link in its `url`"""
+    return bytes_of(linked_file(token), args["inline"], "max-age=3600")
+
+
+@blp.route("/<id:file_id>")
+@blp.require("files:view")
+@blp.response(200, FILE)
+def get_file(file_id):
+    """One file"""
+    return get_or_404(File.visible_to, file_id)
+
+
+@blp.route("/<id:file_id>/download")
+@blp.require("files:view")
+@blp.arguments(DownloadArgs(), location="query")
+@blp.response(200, BINARY, content_type="application/octet-stream", errors=(416,))
+def download_file(args, file_id):
+    """The bytes of a file"""
+    return bytes_of(get_or_404(File.visible_to, file_id), args["inline"], "no-cache")
+
+
+@blp.route("/<id:file_id>", methods=["PUT", "PATCH"])
+@blp.require("files:update")
+@blp.arguments(FILE_CHANGES)
+@blp.response(200, FILE, message="File updated")
+def update_file(data, file_id):
+    """Rename or move a file, or mark it as a favorite"""
+    file = get_or_404(File.visible_to, file_id, change=True)
+    if data.get("folder_id", file.folder_id) != file.folder_id:
+        refuse_foreign_folder("folderId", data["folder_id"], file.owner_id)
+    Activity.record(current_user.id, "update", file.change(**data))
+    return file
+
+
+@blp.route("/<id:file_id>", methods=["DELETE"])
+@blp.require("files:delete")
+@blp.response(200, message="File deleted")
+def delete_file(file_id):
+    """Delete a file"""
+    delete_all([get_or_404(File.visible_to, file_id).id])
+
+
+@blp.route("/batch-delete", methods=["POST"])
+@blp.require("files:delete")
+@blp.arguments(IdsArgs())
+@blp.response(200, DELETED, message="Files deleted")
+def batch_delete_files(data):
+    """Delete several files: all of them or none"""
+    return {"deleted": delete_all(get_all_or_404(File.visible_to, data["ids"]))}
+
+
+def delete_all(ids: list[int]) -> int:
+    files = list(File.select().where(File.id.in_(ids)))
+    for file in files:
+        Activity.record(current_user.id, "delete", file)
+        file.delete_instance()
+    return len(files)

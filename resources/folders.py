@@ -1,0 +1,139 @@
+"""Folders: where one keeps one's documents and files."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from models import Activity, Folder
+from resources.api import Blueprint, get_or_404, manages, paginate, references
+from resources.errors import refuse, refuse_field
+from resources.openapi import reply_schema
+from resources.schemas import Id, InFolder, Instant, LongPageArgs, Person, Schema, Sort, Text, search_field
+from resources.security import current_user
+
+blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Where documents and files are kept")
+
+#: A tree of a thousand levels is more than JSON libraries nest.
+MAX_LEVELS = 50
+
+
+class FolderSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    name = Text(200, 1, required=True)
+    parent_id = Id(allow_none=True)
+    owner = Person()
+    owner_id = fields.Integer(dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class FolderTreeSchema(Schema):
+    paged = False
+
+    id = fields.Integer(dump_only=True)
+    name = fields.String(dump_only=True)
+    children = fields.List(fields.Nested(lambda: reply_schema(FolderTreeSchema())), dump_only=True)
+
+
+class FolderArgs(LongPageArgs):
+    search = search_field()
+    parent_id = InFolder()
+    sort = Sort(Folder)
+
+
+FOLDER, FOLDERS, FOLDER_CHANGES = FolderSchema(), FolderSchema(many=True), FolderSchema(partial=True)
+TREE = FolderTreeSchema(many=True)
+
+
+def refuse_foreign_folder(field: str, folder_id: int | None, owner_id: int) -> None:
+    """400 on `field` for a folder out of the caller's sight, or not the owner's: one's things lie in one's own."""
+    references(field, Folder.visible_to, folder_id)
+    if folder_id is not None and Folder.get_by_id(folder_id).owner_id != owner_id:
+        refuse_field(field, "There is no such row.")
+
+
+def refuse_place(folder_id: int, parent_id: int | None, owner_id: int) -> None:
+    """409 where a folder (0: a new one) would lie inside itself, or make the tree too deep."""
+    parents: dict[int, int | None] = dict(Folder.parents(owner_id))
+
+    def path(above: int | None) -> list[int]:
+        found = []
+        while above is not None:
+            found.append(above)
+            above = parents[above]
+        return found
+
+    if folder_id in path(parent_id):
+        refuse(409, "A folder cannot lie inside itself")
+    parents[folder_id] = parent_id
+    if max(len(path(each)) for each in parents) > MAX_LEVELS:
+        refuse(409, f"Folders cannot lie more than {MAX_LEVELS} deep")
+
+
+@blp.route("")
+@blp.require("folders:view")
+@blp.arguments(FolderArgs(), location="query")
+@blp.response(200, FOLDERS)
+def list_folders(args):
+    """Your folders"""
+    return paginate(Folder.visible_to, args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("folders:create")
+@blp.arguments(FOLDER)
+@blp.response(201, FOLDER, message="Folder created")
+def create_folder(data):
+    """Make a folder, at the root or in another of yours"""
+    refuse_foreign_folder("parentId", data.get("parent_id"), current_user.id)
+    refuse_place(0, data.get("parent_id"), current_user.id)
+    folder = Folder.create(owner=current_user.id, **data)
+    Activity.record(current_user.id, "create", folder)
+    return folder
+
+
+@blp.route("/tree")
+@blp.require("folders:view")
+@blp.response(200, TREE)
+def get_tree():
+    """Your folders, each with those inside it"""
+    folders = Folder.visible_to(current_user.id, manages(Folder)).order_by(Folder.name, Folder.id)
+    nodes = {folder.id: {"id": folder.id, "name": folder.name, "children": []} for folder in folders}
+    for folder in folders:
+        if folder.parent_id is not None:
+            nodes[folder.parent_id]["children"].append(nodes[folder.id])
+    return [nodes[folder.id] for folder in folders if folder.parent_id is None]
+
+
+@blp.route("/<id:folder_id>")
+@blp.require("folders:view")
+@blp.response(200, FOLDER)
+def get_folder(folder_id):
+    """One folder"""
+    return get_or_404(Folder.visible_to, folder_id)
+
+
+@blp.route("/<id:folder_id>", methods=["PUT", "PATCH"])
+@blp.require("folders:update")
+@blp.arguments(FOLDER_CHANGES)
+@blp.response(200, FOLDER, message="Folder updated")
+def update_folder(data, folder_id):
+    """Rename a folder, or move it with all that is inside"""
+    folder = get_or_404(Folder.visible_to, folder_id, change=True)
+    if data.get("parent_id", folder.parent_id) != folder.parent_id:
+        refuse_foreign_folder("parentId", data["parent_id"], folder.owner_id)
+        refuse_place(folder.id, data["parent_id"], folder.owner_id)
+    Activity.record(current_user.id, "update", folder)
+    return folder.change(**data)
+
+
+@blp.route("/<id:folder_id>", methods=["DELETE"])
+@blp.require("folders:delete")
+@blp.response(200, message="Folder deleted")
+def delete_folder(folder_id):
+    """Delete a folder with nothing inside"""
+    folder = get_or_404(Folder.visible_to, folder_id, change=True)
+    if not folder.is_empty():
+        refuse(409, "The folder is not empty")
+    Activity.record(current_user.id, "delete", folder)
+    folder.delete_instance()

@@ -1,0 +1,99 @@
+"""Messages: what people write to each other, each kept once and marked for everybody who sees it."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from models import Activity, Conversation, Message, MessageMark, Notification, User
+from resources.api import Blueprint, get_or_404, paginate, references
+from resources.errors import refuse_field
+from resources.schemas import Choice, Id, Instant, PageArgs, Person, Schema, Sort, Text, Values
+from resources.security import current_user
+
+blp = Blueprint("messages", __name__, url_prefix="/api/messages", description="What one wrote and was written")
+
+BOXES = {"inbox": Message.inbox, "sent": Message.sent, "all": Message.visible_to}
+
+
+class MessageSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    conversation_id = Id()
+    recipient_id = Id(load_only=True, metadata={"description": "in place of `conversationId`"})
+    sender = Person()
+    sender_id = fields.Integer(dump_only=True)
+    content = Text(5000, 1, required=True)
+    type = Choice(Message.TYPES)
+    read = fields.Boolean(dump_only=True, metadata={"description": "by the caller"})
+    created_at = Instant(dump_only=True)
+
+
+class MessageArgs(PageArgs):
+    box = Choice(BOXES, load_default="all")
+    conversation_id = Values(Id())
+    read = Values(fields.Boolean(), closed=True)
+    sort = Sort(Message)
+
+
+MESSAGE, MESSAGES = MessageSchema(), MessageSchema(many=True)
+
+
+def find_conversation(data: dict) -> Conversation:
+    """Where a message goes: to the conversation named, or to the private one with the recipient."""
+    recipient, conversation = data.pop("recipient_id", None), data.pop("conversation_id", None)
+    if (recipient is None) == (conversation is None):
+        refuse_field("recipientId", "Give either recipientId or conversationId.")
+    references("recipientId", User.contacts, recipient)
+    references("conversationId", Conversation.visible_to, conversation)
+    return Conversation.get_by_id(conversation) if conversation else Conversation.between(current_user.id, recipient)
+
+
+@blp.route("")
+@blp.require("messages:view")
+@blp.arguments(MessageArgs(), location="query")
+@blp.response(200, MESSAGES)
+def list_messages(args):
+    """The messages in your sight: `box=inbox` from others, `box=sent` your own"""
+    references("conversationId", Conversation.visible_to, args.get("conversation_id"))
+    if "read" in args:
+        args["read"] = [current_user.id, *args["read"]]
+    return paginate(BOXES[args["box"]], args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("messages:create")
+@blp.arguments(MESSAGE)
+@blp.response(201, MESSAGE, message="Message sent")
+def send_message(data):
+    """Write to a person or into a conversation; the first message to a person opens the conversation"""
+    message = Message.send(find_conversation(data), current_user.id, **data)
+    Notification.tell(message.readers(), "message", "New message", content=message.content, target=message)
+    Activity.record(current_user.id, "create", message)
+    return message
+
+
+@blp.route("/<id:message_id>")
+@blp.require("messages:view")
+@blp.response(200, MESSAGE)
+def get_message(message_id):
+    """One message"""
+    return get_or_404(Message.visible_to, message_id)
+
+
+@blp.route("/<id:message_id>/read", methods=["PUT", "PATCH"])
+@blp.require("messages:update")
+@blp.response(200, MESSAGE, message="Marked as read")
+def read_message(message_id):
+    """Mark a message as read by you"""
+    message = get_or_404(Message.visible_to, message_id, change=True)
+    MessageMark.update(read=True).where(MessageMark.message == message, MessageMark.user == current_user.id).execute()
+    return message
+
+
+@blp.route("/<id:message_id>", methods=["DELETE"])
+@blp.require("messages:delete")
+@blp.response(200, message="Message deleted")
+def delete_message(message_id):
+    """Delete your own message for everybody, or somebody else's from your own view"""
+    message = get_or_404(Message.visible_to, message_id, change=True)
+    Activity.record(current_user.id, "delete", message)
+    message.remove(current_user.id)

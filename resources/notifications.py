@@ -1,0 +1,114 @@
+"""Notifications: what happened to oneself. They are written by what others do, and always one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+from marshmallow import fields
+
+import models
+from models import Notification
+from resources.api import Blueprint, get_or_404, paginate
+from resources.schemas import Choice, Instant, PageArgs, Schema, Sort, Values
+from resources.security import current_user
+from resources.texts import translate
+
+blp = Blueprint("notifications", __name__, url_prefix="/api/notifications", description="What happened to oneself")
+
+
+class Translated(fields.String):
+    """An English text of the catalogue, shown in the language of the request."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
+        return translate(getattr(obj, attr), g.language)
+
+
+class TargetSchema(Schema):
+    type = fields.String()
+    id = fields.Integer()
+
+
+class Target(fields.Nested):
+    """What it is about, from the columns `target_type` and `target_id` of a row."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any] | None:
+        return {"type": obj.target_type, "id": obj.target_id} if obj.target_type else None
+
+
+class NotificationSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    type = Choice(Notification.TYPES, dump_only=True)
+    title = Translated(dump_only=True)
+    content = fields.String(dump_only=True)
+    link = fields.String(dump_only=True)
+    target = Target(TargetSchema, dump_only=True, allow_none=True)
+    read = fields.Boolean(dump_only=True)
+    read_at = Instant(dump_only=True, allow_none=True)
+    created_at = Instant(dump_only=True)
+
+
+class UpdatedSchema(Schema):
+    updated = fields.Integer(dump_only=True)
+
+
+class CountSchema(Schema):
+    count = fields.Integer(dump_only=True)
+
+
+class NotificationArgs(PageArgs):
+    read = Values(fields.Boolean(), closed=True)
+    unread = Values(fields.Boolean(), closed=True, metadata={"description": "the contrary of `read`"})
+    type = Values(Choice(Notification.TYPES))
+    sort = Sort(Notification)
+
+
+NOTIFICATION, NOTIFICATIONS = NotificationSchema(), NotificationSchema(many=True)
+
+
+def own_unread() -> Any:
+    return (Notification.user == current_user.id) & ~Notification.read
+
+
+@blp.route("")
+@blp.require("notifications:view")
+@blp.arguments(NotificationArgs(), location="query")
+@blp.response(200, NOTIFICATIONS)
+def list_notifications(args):
+    """Your notifications, newest first"""
+    if "unread" in args:
+        args["read"] = [not unread for unread in args["unread"]]
+    return paginate(Notification.visible_to, args)
+
+
+@blp.route("/unread-count")
+@blp.require("notifications:view")
+@blp.response(200, CountSchema())
+def count_unread_notifications():
+    """The number on the bell"""
+    return {"count": Notification.select().where(own_unread()).count()}
+
+
+@blp.route("/<id:notification_id>/read", methods=["PUT", "PATCH"])
+@blp.require("notifications:update")
+@blp.response(200, NOTIFICATION, message="Marked as read")
+def read_notification(notification_id):
+    """Mark a notification as read; `readAt` stays that of the first time"""
+    notification = get_or_404(Notification.visible_to, notification_id, change=True)
+    return notification if notification.read else notification.change(read=True, read_at=models.now())
+
+
+@blp.route("/read-all", methods=["PUT", "PATCH"])
+@blp.require("notifications:update")
+@blp.response(200, UpdatedSchema(), message="Marked as read")
+def read_all_notifications():
+    """Mark all your notifications as read"""
+    return {"updated": Notification.update(read=True, read_at=models.now()).where(own_unread()).execute()}
+
+
+@blp.route("/<id:notification_id>", methods=["DELETE"])
+@blp.require("notifications:delete")
+@blp.response(200, message="Notification deleted")
+def delete_notification(notification_id):
+    """Delete a notification"""
+    get_or_404(Notification.visible_to, notification_id, change=True).delete_instance()

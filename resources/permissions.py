@@ -1,0 +1,40 @@
+"""Permissions: what the application knows, to choose a role's grants from."""
+
+from __future__ import annotations
+
+from flask import current_app, g
+from marshmallow import fields
+
+from resources.api import Blueprint, paginate_list
+from resources.schemas import LongPageArgs, Schema
+from resources.texts import translate
+
+blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What can be granted")
+
+
+class PermissionSchema(Schema):
+    key = fields.String(dump_only=True)
+    resource = fields.String(dump_only=True)
+    action = fields.String(dump_only=True)
+    label = fields.String(dump_only=True)
+    group = fields.String(dump_only=True)
+
+
+PERMISSIONS = PermissionSchema(many=True)
+
+
+def described(key: str) -> dict[str, str]:
+    """A permission with names for it in the language of the request: "View tasks", "查看任务"."""
+    resource, _, action = key.partition(":")
+    group, verb = (translate(word.capitalize(), g.language) for word in (resource, action))
+    label = f"{verb}{group}" if g.language == "zh" else f"{verb} {group.lower()}"
+    return {"key": key, "resource": resource, "action": action, "label": label, "group": group}
+
+
+@blp.route("")
+@blp.require("permissions:view")
+@blp.arguments(LongPageArgs(), location="query")
+@blp.response(200, PERMISSIONS)
+def list_permissions(args):
+    """Every permission that a route or a rule asks for"""
+    return paginate_list([described(key) for key in current_app.extensions["permissions"]], args)

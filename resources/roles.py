@@ -1,0 +1,135 @@
+"""Roles: named sets of grants. Nobody reaches, through a role, further than their own grants do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from marshmallow import fields, validate
+from peewee import IntegrityError
+
+from models import Activity, Role
+from resources.api import Blueprint, get_or_404, paginate
+from resources.errors import refuse
+from resources.schemas import Instant, LongPageArgs, Schema, Sort, Text, search_field
+from resources.security import current_user
+from resources.users import SUPER_ADMIN, USERNAME, refuse_above
+
+blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and what they are granted")
+
+GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
+#: What front ends call an action → its name here.
+SYNONYMS = {"edit": "update", "read": "view", "send": "create", "upload": "create"}
+
+
+class Grant(Text):
+    """`*`, `users:*` or `users:view`, of any resource and action: front ends have buttons of their own."""
+
+    def __init__(self) -> None:
+        super().__init__(100, validate=validate.Regexp(GRANT, error="Must be *, resource:* or resource:action."))
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        resource, colon, action = super()._deserialize(*args, **kwargs).partition(":")
+        return resource + colon + SYNONYMS.get(action, action)
+
+
+class Grants(fields.List):
+    """At most 200 grants, each once."""
+
+    def __init__(self, **options: Any):
+        super().__init__(Grant(), validate=validate.Length(max=200), **options)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return tuple(dict.fromkeys(super()._deserialize(*args, **kwargs)))
+
+
+class RoleName(Text):
+    """Spelled like a username; in lower case, so that it is unique whatever its case."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return super()._deserialize(*args, **kwargs).casefold()
+
+
+class RoleSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    name = RoleName(50, 2, validate=USERNAME, required=True)
+    label = Text(200, 1)
+    description = Text(5000)
+    permissions = Grants(load_default=())
+    user_count = fields.Integer(dump_only=True)
+    is_system = fields.Boolean(dump_only=True)
+    created_at = Instant(dump_only=True)
+
+
+class RoleArgs(LongPageArgs):
+    search = search_field()
+    sort = Sort(Role)
+
+
+ROLE, ROLES, ROLE_CHANGES = RoleSchema(), RoleSchema(many=True), RoleSchema(partial=True)
+
+
+def keep_seeded(role: Role, data: dict[str, Any]) -> None:
+    """409 for another name of a seeded role, which the application asks for, and for less than all of super_admin."""
+    if role.is_system and data.get("name", role.name) != role.name:
+        refuse(409, "A seeded role keeps its name")
+    if role.name == SUPER_ADMIN and data.get("permissions", role.permissions) != role.permissions:
+        refuse(409, "The super administrator keeps all rights")
+
+
+@blp.route("")
+@blp.require("roles:view")
+@blp.arguments(RoleArgs(), location="query")
+@blp.response(200, ROLES)
+def list_roles(args):
+    """All roles"""
+    return paginate(Role.visible_to, args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("roles:create")
+@blp.arguments(ROLE)
+@blp.response(201, ROLE, message="Role created")
+def create_role(data):
+    """Make a role with grants that you hold yourself"""
+    refuse_above(data["permissions"])
+    role = Role.create(**{"label": data["name"], **data})
+    Activity.record(current_user.id, "create", role)
+    return role
+
+
+@blp.route("/<id:role_id>")
+@blp.require("roles:view")
+@blp.response(200, ROLE)
+def get_role(role_id):
+    """One role"""
+    return get_or_404(Role.visible_to, role_id)
+
+
+@blp.route("/<id:role_id>", methods=["PUT", "PATCH"])
+@blp.require("roles:update")
+@blp.arguments(ROLE_CHANGES)
+@blp.response(200, ROLE, message="Role updated")
+def update_role(data, role_id):
+    """Change a role; who holds it has the new grants on the next request"""
+    role = get_or_404(Role.visible_to, role_id, change=True)
+    refuse_above((*role.permissions, *data.get("permissions", ())))
+    keep_seeded(role, data)
+    Activity.record(current_user.id, "update", role)
+    return role.change(**data)
+
+
+@blp.route("/<id:role_id>", methods=["DELETE"])
+@blp.require("roles:delete")
+@blp.response(200, message="Role deleted")
+def delete_role(role_id):
+    """Delete a role that nobody holds"""
+    role = get_or_404(Role.visible_to, role_id, change=True)
+    refuse_above(role.permissions)
+    if role.is_system:
+        refuse(409, "A seeded role cannot be deleted")
+    Activity.record(current_user.id, "delete", role)
+    try:
+        role.delete_instance()
+    except IntegrityError:  # of users.role, ON DELETE RESTRICT: the database counts the holders, whoever writes
+        refuse(409, "Users still hold this role")

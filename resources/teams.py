@@ -1,0 +1,166 @@
+"""Teams: who works together. Members see their team; its admins, and who manages teams, change it."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from models import Activity, Notification, Team, TeamMember, User
+from resources.api import Blueprint, get_or_404, paginate, references
+from resources.errors import refuse
+from resources.schemas import (
+    Avatar,
+    Choice,
+    Id,
+    Instant,
+    PageArgs,
+    People,
+    PersonSchema,
+    Schema,
+    Sort,
+    Text,
+    search_field,
+)
+from resources.security import current_user
+
+blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams and their members")
+
+
+class MemberSchema(PersonSchema):
+    role = Choice(TeamMember.ROLES, required=True)
+
+
+class TeamSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    name = Text(200, 1, required=True)
+    description = Text(5000)
+    avatar = Avatar("")
+    member_count = fields.Integer(dump_only=True)
+    members = People(MemberSchema)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class ListedTeamSchema(TeamSchema):
+    class Meta(Schema.Meta):
+        exclude = ("members",)
+
+
+class MemberArgs(Schema):
+    user_id = Id(required=True)
+    role = Choice(TeamMember.ROLES, load_default="member")
+
+
+class MemberChanges(Schema):
+    role = Choice(TeamMember.ROLES, required=True)
+
+
+class TeamArgs(PageArgs):
+    search = search_field()
+    sort = Sort(Team)
+
+
+TEAM, TEAMS, TEAM_CHANGES = TeamSchema(), ListedTeamSchema(many=True), TeamSchema(partial=True)
+
+
+def member_or_404(team: Team, user_id: int) -> TeamMember:
+    member = TeamMember.get_or_none((TeamMember.team == team.id) & (TeamMember.user == user_id))
+    return member or refuse(404)
+
+
+def keep_an_admin(team: Team) -> None:
+    """409, which undoes what was done to a member, where the team now has members but no admin."""
+    members = TeamMember.select().where(TeamMember.team == team.id)
+    if members.exists() and not members.where(TeamMember.role == "admin").exists():
+        refuse(409, "A team with members needs an admin")
+
+
+@blp.route("")
+@blp.require("teams:view")
+@blp.arguments(TeamArgs(), location="query")
+@blp.response(200, TEAMS)
+def list_teams(args):
+    """The teams you are in"""
+    return paginate(Team.listed, args)
+
+
+@blp.route("", methods=["POST"])
+@blp.require("teams:create")
+@blp.arguments(TEAM)
+@blp.response(201, TEAM, message="Team created")
+def create_team(data):
+    """Make a team, whose first admin you are"""
+    team = Team.create(**data)
+    TeamMember.create(team=team, user=current_user.id, role="admin")
+    Activity.record(current_user.id, "create", team)
+    return team
+
+
+@blp.route("/<id:team_id>")
+@blp.require("teams:view")
+@blp.response(200, TEAM)
+def get_team(team_id):
+    """One team with its members"""
+    return get_or_404(Team.visible_to, team_id)
+
+
+@blp.route("/<id:team_id>", methods=["PUT", "PATCH"])
+@blp.require("teams:update", "teams:view")
+@blp.arguments(TEAM_CHANGES)
+@blp.response(200, TEAM, message="Team updated")
+def update_team(data, team_id):
+    """Change a team whose admin you are"""
+    team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
+    Activity.record(current_user.id, "update", team)
+    return team.change(**data)
+
+
+@blp.route("/<id:team_id>", methods=["DELETE"])
+@blp.require("teams:delete")
+@blp.response(200, message="Team deleted")
+def delete_team(team_id):
+    """Delete a team whose admin you are"""
+    team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
+    Activity.record(current_user.id, "delete", team)
+    team.delete_instance()
+
+
+@blp.route("/<id:team_id>/members", methods=["POST"])
+@blp.require("teams:update", "teams:view")
+@blp.arguments(MemberArgs())
+@blp.response(201, TEAM, message="Member added")
+def add_member(data, team_id):
+    """Add somebody to a team whose admin you are"""
+    team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
+    references("userId", User.contacts, data["user_id"])
+    TeamMember.create(team=team, **data)
+    if data["user_id"] != current_user.id:
+        Notification.tell([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
+    Activity.record(current_user.id, "update", team)
+    return team
+
+
+@blp.route("/<id:team_id>/members/<id:user_id>", methods=["PUT", "PATCH"])
+@blp.require("teams:update", "teams:view")
+@blp.arguments(MemberChanges())
+@blp.response(200, TEAM, message="Member updated")
+def update_member(data, team_id, user_id):
+    """Make a member an admin of the team, or an admin a member"""
+    team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
+    member_or_404(team, user_id).change(**data)
+    keep_an_admin(team)
+    Activity.record(current_user.id, "update", team)
+    return team
+
+
+@blp.route("/<id:team_id>/members/<id:user_id>", methods=["DELETE"])
+@blp.require("teams:update", "teams:view")
+@blp.response(200, message="Member removed")
+def remove_member(team_id, user_id):
+    """Take somebody out of a team whose admin you are, or leave a team yourself"""
+    leaving = user_id == current_user.id
+    team = get_or_404(Team.visible_to, team_id, change=True if leaving else Team.changeable_by)
+    member = member_or_404(team, user_id)
+    member.delete_instance()
+    if member.role == "admin":
+        keep_an_admin(team)
+    Activity.record(current_user.id, "update", team)

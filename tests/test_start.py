@@ -1,0 +1,268 @@
+"""What happens before the first request: configuration, the command line, the database, the demo data, the end."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+import halolight
+import models
+import seed
+from halolight import BadConfiguration, Config
+from models import DatabaseRefused, RefreshToken, Role, Session, Setting, User
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*options, script="halolight.py", **variables):
+    """The script run to its end: exit code, output, errors."""
+    environment = {**os.environ, **variables}
+    command = [sys.executable, str(ROOT / script), *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(("JWT_ACCESS_EXPIRES", value) for value in ("15", "0m", "-1m", "15 m", "1w", "9999999d", "15m;")),
+        *(("PORT", value) for value in ("x", "-1", "65536", "8e3", "８０００")),
+        ("NODE_ENV", "staging"),
+        ("CORS_ORIGINS", "localhost:3000"),
+        ("CORS_ORIGINS", '["*"]'),
+        ("CORS_ORIGINS", "[1]"),
+        ("TIMEZONE", "Mars/Olympus"),
+        ("TIMEZONE", "../etc/passwd"),
+        ("DATABASE_URL", "mysql://x/y"),
+        ("DATABASE_URL", "sqlite://halolight.db"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DEFAULT_LANGUAGE", "fr"),
+        ("THREADS", "0"),
+        ("SEED_DEMO", "perhaps"),
+        ("DEMO_CONTROLS", "yes"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(variable, value):
+    with pytest.raises(BadConfiguration, match=f"^{variable}="):
+        Config.read({variable: value})
+
+
+def test_a_secret_is_never_shown():
+    for given in ({"JWT_SECRET": "short"}, {"DATABASE_URL": "mysql://me:hunter2@db/x"}):
+        with pytest.raises(BadConfiguration) as refusal:
+            Config.read(given)
+        assert "***" in str(refusal.value) and next(iter(given.values())) not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("15m", timedelta(minutes=15)),
+        ("12h", timedelta(hours=12)),
+        ("7d", timedelta(7)),
+    ],
+)
+def test_durations(text, expected):
+    assert Config.read({"JWT_ACCESS_EXPIRES": text}).jwt_access_expires == expected
+
+
+def test_origins_come_as_json_or_with_commas():
+    expected = ("http://a.example", "https://b.example:8443")
+    for text in ('["http://a.example", "https://B.example:8443/"]', "http://a.example/, https://b.example:8443"):
+        assert Config.read({"CORS_ORIGINS": text}).cors_origins == expected
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
+)
+def test_postgres_urls_are_taken_in_all_their_spellings(scheme):
+    assert Config.read({"DATABASE_URL": f"{scheme}://u:p%40@h/d"}).database_url == "postgresql://u:p%40@h/d"
+
+
+def test_production_needs_a_secret():
+    with pytest.raises(BadConfiguration, match="JWT_SECRET"):
+        Config.read({"NODE_ENV": "production"})
+
+
+def test_production_seeds_the_roles_and_nobody(tmp_path):
+    url = f"sqlite:///{tmp_path / 'production.db'}"
+    halolight.create_app(DATABASE_URL=url, NODE_ENV="production", JWT_SECRET="x" * 32)
+    assert (Role.select().count(), User.select().count(), seed.seeded()) == (4, 0, False)
+    with pytest.raises(seed.NotResettable):
+        seed.reset()
+    models.db.close_all()
+    production = {
+        "DATABASE_URL": url,
+        "NODE_ENV": "production",
+        "JWT_SECRET": "x" * 32,
+        "ADMIN_PASSWORD": "s3cret-pass",
+    }
+    assert run("--create-admin", "Boss@Example.com", **production)[:2] == (
+        0,
+        "boss@example.com is a super administrator\n",
+    )
+    code, _, errors = run("--create-admin", "boss@example.com", **production)
+    assert (code, errors) == (2, "halolight: --create-admin: boss@example.com is taken\n")
+    assert run("--create-admin", "x@example.com", **{**production, "ADMIN_PASSWORD": "123"})[2].startswith(
+        "halolight: ADMIN_PASSWORD: "
+    )
+
+
+def test_a_foreign_database_is_refused_and_not_changed_by_a_byte(tmp_path):
+    path = tmp_path / "foreign.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE precious (x)")
+    connection.close()
+    before = path.read_bytes()
+    for options in ((), ("--reset",)):
+        code, _, errors = run(*options, DATABASE_URL=f"sqlite:///{path}")
+        assert code == 2 and errors.count("\n") == 1 and "another application" in errors
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("x" * 5000)
+    code, _, errors = run(DATABASE_URL=f"sqlite:///{path}")
+    assert code == 2 and errors.count("\n") == 1 and "DATABASE_URL" in errors and path.read_text() == "x" * 5000
+
+
+def test_a_database_of_another_version_is_refused(make_app):
+    make_app()
+    Setting.keep("version", "0")
+    with pytest.raises(DatabaseRefused, match="schema version 0"):
+        make_app()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all/x.db", "postgresql://u:hunter2@127.0.0.1:1/x", "postgresql://u:hunter2@%%%/x"]
+)
+def test_a_database_that_cannot_be_opened_stops_the_start_in_one_line(url):
+    code, _, errors = run(DATABASE_URL=url)
+    assert code == 2 and errors.count("\n") == 1 and "DATABASE_URL" in errors and "hunter2" not in errors
+
+
+def test_a_taken_port_is_one_line_that_says_how_to_choose_another(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, _, errors = run("--port", port, DATABASE_URL=f"sqlite:///{tmp_path / 'x.db'}")
+    assert code == 2 and errors.count("\n") == 1 and f"PORT={port}" in errors and "--port" in errors
+
+
+def test_help_names_the_options():
+    assert all(option in run("--help")[1] for option in ("--host", "--port", "--reset", "--create-admin"))
+
+
+def test_a_start_prints_accounts_and_where_it_listens(serve):
+    server = serve()
+    assert any("admin@example.com" in line for line in server.output) and "/docs" in server.output[-2]
+    hosts = ["127.0.0.1", "[::1]"] if has_ipv6_loopback() else ["127.0.0.1"]
+    for host in hosts:
+        with urllib.request.urlopen(server.url.replace("127.0.0.1", host) + "/health") as reply:
+            assert reply.status == 200 and "Server" not in reply.headers
+
+
+def has_ipv6_loopback():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_console_that_knows_no_chinese_is_no_reason_to_stop(serve):
+    assert serve(PYTHONIOENCODING="ascii", LANG="C").url
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_waits_for_running_replies_and_leaves_one_file(serve, database_url, number):
+    server = serve()
+    body = b'{"email": "nobody@example.com", "password": "123456"}'  # hashed in full, so it takes a while
+    head = "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    running = [socket.create_connection(address, timeout=20) for _ in range(6)]
+    for connection in running:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    time.sleep(0.1)
+    server.process.send_signal(number)
+    assert [connection.recv(15) for connection in running] == [b"HTTP/1.1 401 UN"] * 6
+    assert server.process.wait(12) == 0
+    for connection in running:
+        connection.close()
+    if database_url.startswith("sqlite"):
+        path = Path(database_url.removeprefix("sqlite:///"))
+        assert [p.name for p in path.parent.glob("test.db*")] == ["test.db"]
+
+
+def test_two_first_starts_at_once_make_one_database(tmp_path):
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: run(script="seed.py", DATABASE_URL=url), range(3)))
+    assert [code for code, _, _ in results] == [0, 0, 0], results
+    models.connect(url)
+    assert User.select().count() == 30 and Setting.select().where(Setting.key == "secret").count() == 1
+    models.db.close_all()
+
+
+# --- Demo data -------------------------------------------------------------------------------------------------------
+
+
+def test_the_accounts_of_the_contract_are_there(app):
+    found = {user.email: (user.role.name, user.status) for user in User.select()}
+    assert len(found) == 30
+    for email, role in seed.ACCOUNTS:
+        assert found[email] == (role, "active")
+    assert [role for role, _ in found.values()].count("super_admin") == 2
+    assert {status for _, status in found.values()} == set(User.STATUSES)
+
+
+def test_a_reset_brings_the_rows_back_and_keeps_seeded_sessions_and_ids(root, demo, client_with):
+    stranger, before = client_with("*"), root.get("/api/users?pageSize=100").json["data"]["items"]
+    root.delete("/api/users/20")
+    root.put("/api/users/4", {"name": "改"})
+    seed.reset()
+    rows = root.get("/api/users?pageSize=100").json["data"]["items"]
+    assert [{**row, "lastLoginAt": 0} for row in rows] == [
+        {**row, "lastLoginAt": 0} for row in before if row["id"] <= 30
+    ]
+    assert demo.get("/api/auth/me").status_code == 200 and stranger.get("/api/auth/me").status_code == 401
+    made = root.post("/api/users", {"email": "after@example.com"}).json["data"]
+    assert made["id"] > stranger.id
+
+
+def test_a_reset_that_fails_changes_nothing(root, monkeypatch):
+    User.update(name="改").where(User.id == 4).execute()
+    monkeypatch.setattr(seed, "seed_users", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        seed.reset()
+    assert User.get_by_id(4).name == "改" and root.get("/api/auth/me").status_code == 200
+
+
+def test_refresh_tokens_of_seeded_sessions_survive_a_reset(app, demo):
+    tokens = list(RefreshToken.select().join(Session).where(Session.user == demo.id).dicts())
+    seed.reset()
+    assert list(RefreshToken.select().dicts()) == tokens
+    body = {"refreshToken": demo.tokens["refresh_token"]}
+    assert app.test_client().post("/api/auth/refresh", json=body).status_code == 200
+
+
+def test_plain_seed_changes_nothing_in_a_filled_database(database_url):
+    assert run(script="seed.py", DATABASE_URL=database_url)[:2] == (0, "The demo data is there (0 days old).\n")
+    code, output, _ = run("--reset", script="seed.py", DATABASE_URL=database_url)
+    assert (code, output) == (0, "The demo data is as it was seeded.\n")
+
+
+def test_old_demo_data_is_told_at_the_start(make_app, serve):
+    make_app()
+    Setting.keep("seeded", (date.fromisoformat(Setting.read("seeded")) - timedelta(days=3)).isoformat())
+    assert "The demo data is 3 days old; --reset renews it." in serve().output

@@ -1,0 +1,210 @@
+"""Users, contacts, avatars; no road to more rights than one has."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import models
+from models import Activity, Notification, Role, Session, Task, User
+
+ALL = ("users:view", "users:create", "users:update", "users:delete")
+PLAIN = {"email": "new@example.com", "password": "123456"}
+
+
+@pytest.fixture
+def admin(client_with):
+    return client_with("users:*", "dashboard:view")
+
+
+def field_of(reply, status=400):
+    assert reply.status_code == status, reply.json
+    return reply.json["error"]["details"][0]["field"]
+
+
+def test_a_user_shows_exactly_the_fields_of_the_contract(admin):
+    user = admin.get("/api/users/4").json["data"]
+    fields = "id email username name avatar phone department position bio status role roleLabel createdAt updatedAt"
+    assert list(user) == [*fields.split(), "lastLoginAt"]
+    assert user["avatar"] == "http://localhost/api/avatars/4.svg" and user["roleLabel"] == "普通用户"
+
+
+def test_users_are_searched_filtered_and_sorted(admin):
+    def names(query):
+        return [row["username"] for row in admin.get(f"/api/users?{query}").json["data"]["items"]]
+
+    assert names("search=王小") == ["demo"]
+    assert names("keyword=HALO@") == [] and names("q=ADMIN@EX") == ["admin"]
+    assert names("role=super_admin&sort=-username") == ["halo", "admin"]
+    assert set(names("role=guest,super_admin")) == {"guest", "admin", "halo"}
+    assert names("search=%25") == names("search=_") == []
+
+
+def test_users_who_never_logged_in_come_last_either_way(root):
+    never = [row["id"] for row in root.get("/api/users?pageSize=100").json["data"]["items"] if not row["lastLoginAt"]]
+    for sort in ("lastLoginAt", "-lastLoginAt"):
+        rows = root.get(f"/api/users?pageSize=100&sort={sort}").json["data"]["items"]
+        assert {row["id"] for row in rows[-len(never) :]} == set(never) and never
+
+
+def test_a_created_user_without_a_name_is_called_by_the_username(root):
+    made = root.post("/api/users", PLAIN).json["data"]
+    assert (made["username"], made["name"], made["role"], made["status"]) == ("new", "new", "user", "active")
+    changed = root.put(f"/api/users/{made['id']}", {"username": "newer", "name": ""}).json["data"]
+    assert (changed["username"], changed["name"]) == ("newer", "newer")
+
+
+def test_a_front_end_may_create_a_user_by_role_id_and_without_a_password(root):
+    made = root.post("/api/users", {"email": "n@e.example", "phone": "", "roleId": "4", "status": "active"}).json[
+        "data"
+    ]
+    assert made["role"] == "guest" and User.get_by_id(made["id"]).password_hash is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"role": "emperor"}, "role"),
+        ({"roleId": 99}, "roleId"),
+        ({"email": "x"}, "email"),
+        ({"status": "gone"}, "status"),
+        ({"avatar": "javascript:alert(1)"}, "avatar"),
+        ({"avatar": "//evil.example/x.png"}, "avatar"),
+        ({"bio": "x" * 5001}, "bio"),
+    ],
+)
+def test_bad_input_is_refused_by_field(root, change, field):
+    assert field_of(root.post("/api/users", {**PLAIN, **change})) == field
+    assert User.get_or_none(User.email == PLAIN["email"]) is None
+
+
+@pytest.mark.parametrize("avatar", ["https://cdn.example/a.png", "/api/avatars/7.svg", "data:image/png;base64,AAAA"])
+def test_an_avatar_is_a_url_of_ours_or_anothers(root, avatar):
+    shown = root.put("/api/users/4", {"avatar": avatar}).json["data"]["avatar"]
+    assert shown == {"/api/avatars/7.svg": "http://localhost/api/avatars/4.svg"}.get(avatar, avatar)
+
+
+def test_a_taken_email_or_username_is_409_and_nothing_is_written(root):
+    assert field_of(root.post("/api/users", {**PLAIN, "email": "DEMO@halolight.h7ml.cn"}), 409) == "email"
+    assert field_of(root.put("/api/users/4", {"phone": "1", "username": "ADMIN"}), 409) == "username"
+    assert User.get_by_id(4).phone != "1"
+
+
+def test_a_client_may_put_back_what_it_got_without_further_rights(client_with):
+    client = client_with("users:view", "users:update", "documents:*", "dashboard:*")
+    Role.update(permissions=["dashboard:view"]).where(Role.name == "user").execute()
+    user = client.get("/api/users/4").json["data"]
+    reply = client.put("/api/users/4", {**user, "phone": "1"})
+    assert reply.json["data"]["phone"] == "1" and "X-Ignored-Fields" not in reply.headers
+
+
+def test_role_status_and_password_need_manage(client_with):
+    client = client_with(*ALL, "dashboard:view")
+    for change in ({"role": "user"}, {"status": "suspended"}, {"password": "secret7"}):
+        assert client.put("/api/users/5", change).status_code == 403
+    assert client.put("/api/users/5/status", {"status": "suspended"}).status_code == 403
+
+
+def test_nobody_reaches_up(admin):
+    assert admin.post("/api/users", {**PLAIN, "role": "super_admin"}).status_code == 403
+    assert admin.put(f"/api/users/{admin.id}", {"role": "super_admin"}).status_code == 403
+    for path in ("/api/users/1", "/api/users/3"):  # a super admin; an admin, who holds more than users:*
+        assert admin.put(path, {"name": "x"}).status_code == admin.delete(path).status_code == 403
+        assert admin.put(f"{path}/status", {"status": "inactive"}).status_code == 403
+    assert admin.post("/api/users/batch-delete", {"ids": [5, 1]}).status_code == 403
+    assert User.get_or_none(User.id == 5) is not None
+
+
+def test_nobody_deletes_or_suspends_themselves(root):
+    assert root.delete(f"/api/users/{root.id}").status_code == 409
+    assert root.put(f"/api/users/{root.id}/status", {"status": "suspended"}).status_code == 409
+    assert root.post("/api/users/batch-delete", {"ids": [20, root.id]}).status_code == 409
+    assert User.select().count() == 30
+
+
+def test_the_last_active_super_admin_stays(root):
+    assert root.put("/api/users/2", {"status": "suspended"}).status_code == 200
+    assert root.put("/api/users/1", {"role": "admin"}).status_code == 409
+    assert User.get_by_id(1).role_id == 1
+
+
+@pytest.mark.parametrize(
+    "step", [("delete", "", None), ("put", "/status", {"status": "suspended"}), ("put", "", {"role": "user"})]
+)
+def test_of_two_super_admins_who_remove_each_other_at_once_one_remains(account, step):
+    method, ending, body = step
+    first, second, gate = account("admin@example.com"), account("admin@halolight.h7ml.cn"), threading.Barrier(2)
+
+    def strike(client, victim):
+        gate.wait()
+        try:
+            call = getattr(client, method)
+            return (
+                call(f"/api/users/{victim.id}{ending}", body) if body else call(f"/api/users/{victim.id}")
+            ).status_code
+        finally:
+            models.release()
+
+    with ThreadPoolExecutor(2) as pool:
+        results = sorted([*pool.map(strike, (first, second), (second, first))])
+    assert results[0] == 200 and results[1] in (401, 403, 409)
+    assert User.select().join(Role).where(Role.name == "super_admin", User.status == "active").count() == 1
+
+
+@pytest.mark.parametrize("change", [{"status": "suspended"}, {"password": "another-1"}])
+def test_who_is_suspended_or_given_a_password_is_out_at_once(root, demo, change):
+    root.put(f"/api/users/{demo.id}", change)
+    assert demo.get("/api/auth/me").json["error"]["reason"] == "revoked_session"
+
+
+def test_a_changed_role_counts_on_the_next_request_and_is_told(root, demo):
+    assert demo.get("/api/users").status_code == 403
+    root.put(f"/api/users/{demo.id}", {"role": "admin"})
+    assert demo.get("/api/users").status_code == 200
+    assert Notification.select().where(Notification.user == demo.id, Notification.type == "user").exists()
+
+
+def test_deleting_a_user_takes_their_rows_along_and_leaves_activities(root, demo):
+    demo.post("/api/tasks", {"title": "x"})
+    assert root.delete(f"/api/users/{demo.id}").json == {"success": True, "data": None, "message": "用户已删除"}
+    assert demo.get("/api/auth/me").status_code == 401
+    for model, column in ((Task, Task.creator), (Session, Session.user)):
+        assert not model.select().where(column == demo.id).exists()
+    left = Activity.get(Activity.target_name == "x")
+    assert left.user is None and root.get(f"/api/users/{demo.id}").status_code == 404
+
+
+def test_a_batch_is_all_or_nothing(root):
+    assert root.post("/api/users/batch-delete", {"ids": [20, 21, 999]}).status_code == 404
+    assert User.select().count() == 30
+    assert root.post("/api/users/batch-delete", {"ids": [20, "21", 20]}).json["data"] == {"deleted": 2}
+
+
+def test_everybody_changes_their_own_profile_and_nothing_else(demo):
+    reply = demo.put("/api/users/me", {"bio": "你好", "role": "super_admin", "status": "inactive", "colour": "red"})
+    assert reply.json["data"]["bio"] == "你好" and reply.json["data"]["role"] == "user"
+    assert reply.headers["X-Ignored-Fields"] == "colour"
+
+
+def test_contacts_are_active_people_without_email_or_role(demo, account):
+    rows = demo.get("/api/contacts?pageSize=100").json["data"]["items"]
+    assert set(rows[0]) == {"id", "name", "username", "avatar", "department"}
+    assert len(rows) == User.select().where(User.status == "active").count()
+    assert account("guest@halolight.h7ml.cn").get("/api/contacts").status_code == 403
+
+
+def test_an_avatar_is_drawn_escaped_and_public(app, client_with):
+    hostile = client_with(name="<script>")
+    reply = app.test_client().get(f"/api/avatars/{hostile.id}.svg")
+    assert reply.status_code == 200 and reply.mimetype == "image/svg+xml"
+    assert b"<script" not in reply.data and b"&lt;" in reply.data
+    assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert app.test_client().get("/api/avatars/999.svg").status_code == 404
+
+
+def test_the_id_of_a_deleted_user_is_not_given_again(root):
+    ids = []
+    for _ in range(2):
+        ids.append(root.post("/api/users", PLAIN).json["data"]["id"])
+        root.delete(f"/api/users/{ids[-1]}")
+    assert ids[1] == ids[0] + 1
