@@ -250,7 +250,7 @@ def configure(app: Flask, config: Config) -> None:
         API_TITLE="HaloLight",
         API_VERSION=system.VERSION,
         API_SPEC_OPTIONS={"info": {"description": system.ABOUT}},
-        OPENAPI_VERSION="3.0.3",
+        OPENAPI_VERSION="3.1.0",
     )
     seed.zone = app.config["TIMEZONE"]
 

@@ -287,8 +287,8 @@ class BaseModel(Model):
     RESOURCE: ClassVar[str] = ""
     #: What a list can be narrowed by: name of the argument → condition on a value or a placeholder.
     FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
-    #: What a list can be sorted by: name in the API → column.
-    SORTS: ClassVar[dict[str, Any]] = {}
+    #: What a list can be sorted by besides `id`, as the API spells it.
+    SORTS: ClassVar[tuple[str, ...]] = ()
     #: The order when none is asked for.
     SORT: ClassVar[str] = "id"
 
@@ -298,6 +298,12 @@ class BaseModel(Model):
         database = db
         legacy_table_names = False
         table_function = table_name
+
+    @classmethod
+    def sort_column(cls, name: str) -> Any:
+        """What the name of a sort stands for: `by_priority` where a model has that, else the column."""
+        snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+        return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
 
     def change(self, **values: Any) -> Self:
         """Write those of `values` that differ from what is stored, and nothing else; gives the row itself."""
@@ -352,6 +358,10 @@ class Role(Timestamped):
     permissions = StringsField()
     is_system = BooleanField(default=False)
 
+    FILTERS = {"search": contains(name, label, description)}
+    SORTS = ("createdAt", "name")
+    SORT = "name"
+
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
         """Roles are not scoped: whoever may view them sees all."""
@@ -360,11 +370,6 @@ class Role(Timestamped):
             *(cls.id, cls.name, cls.label, cls.description, cls.permissions, cls.is_system, cls.created_at),
             holders.alias("user_count"),
         )
-
-
-Role.FILTERS = {"search": contains(Role.name, Role.label, Role.description)}
-Role.SORT = "name"
-Role.SORTS = {"id": Role.id, "createdAt": Role.created_at, "name": Role.name}
 
 
 class User(Timestamped):
@@ -385,6 +390,13 @@ class User(Timestamped):
     #: None until a password is set by following a reset link.
     password_hash = TextField(null=True)
     last_login_at = UTCField(null=True, index=True)
+
+    FILTERS = {
+        "search": contains(name, username, email),
+        "status": one_of(status),
+        "role": lambda names: User.role.in_(Role.select(Role.id).where(one_of(Role.name)(names))),
+    }
+    SORTS = ("createdAt", "updatedAt", "name", "username", "email", "lastLoginAt")
 
     class Meta:
         indexes = ((("created_at",), False), (("updated_at",), False))
@@ -452,22 +464,6 @@ class User(Timestamped):
         Session.update(ended_at=now()).where(live & (Session.id != but) if but else live).execute()
 
 
-User.FILTERS = {
-    "search": contains(User.name, User.username, User.email),
-    "status": one_of(User.status),
-    "role": lambda names: User.role.in_(Role.select(Role.id).where(one_of(Role.name)(names))),
-}
-User.SORTS = {
-    "id": User.id,
-    "createdAt": User.created_at,
-    "updatedAt": User.updated_at,
-    "name": User.name,
-    "username": User.username,
-    "email": User.email,
-    "lastLoginAt": User.last_login_at,
-}
-
-
 def person(alias: Any, prefix: str) -> tuple[Any, ...]:
     """The columns of a nested `{id, name, avatar}`: `<prefix>_id` comes with the reference, the others from `alias`."""
     return alias.name.alias(f"{prefix}_name"), alias.avatar.alias(f"{prefix}_avatar")
@@ -487,6 +483,10 @@ class Session(BaseModel):
     expires_at = UTCField(index=True)
     ended_at = UTCField(null=True)
 
+    FILTERS = {"live_at": lambda instant: Session.expires_at > instant}
+    SORTS = ("createdAt",)
+    SORT = "-createdAt"
+
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
         """One's own that did not end, whatever one manages."""
@@ -505,11 +505,6 @@ class Session(BaseModel):
             .join(Role)
             .where(cls.id == session)
         )
-
-
-Session.FILTERS = {"live_at": lambda instant: Session.expires_at > instant}
-Session.SORT = "-createdAt"
-Session.SORTS = {"id": Session.id, "createdAt": Session.created_at}
 
 
 class RefreshToken(BaseModel):
@@ -557,6 +552,10 @@ class Folder(Timestamped):
     documents: Any
     files: Any
 
+    FILTERS = {"search": contains(name), "parent_id": one_of(parent)}
+    SORTS = ("createdAt", "updatedAt", "name")
+    SORT = "-createdAt"
+
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
         """One's own folders."""
@@ -580,14 +579,6 @@ Folder.add_index(
     Folder.index(Folder.owner, Folder.name, unique=True, name="folders_root_name").where(Folder.parent.is_null())
 )
 Folder.add_index(Folder.index(Folder.created_at, Folder.id))
-Folder.FILTERS = {"search": contains(Folder.name), "parent_id": one_of(Folder.parent)}
-Folder.SORT = "-createdAt"
-Folder.SORTS = {
-    "id": Folder.id,
-    "createdAt": Folder.created_at,
-    "updatedAt": Folder.updated_at,
-    "name": Folder.name,
-}
 
 
 class Document(Timestamped):
@@ -605,6 +596,16 @@ class Document(Timestamped):
     author = owned(User, "documents")
     tags: Any
     shares: Any
+
+    FILTERS = {
+        "search": contains(title, content),
+        "type": one_of(type),
+        "tags": lambda names: Document.id.in_(DocumentTag.named(names)),
+        "folder_id": one_of(folder),
+        "author_id": one_of(author),
+    }
+    SORTS = ("createdAt", "updatedAt", "title", "size")
+    SORT = "-updatedAt"
 
     class Meta:
         indexes = ((("author", "updated_at"), False), (("updated_at",), False), (("created_at",), False))
@@ -691,23 +692,6 @@ class Document(Timestamped):
         DocumentShare.delete().where(given if users is None else given & DocumentShare.user.in_(users)).execute()
 
 
-Document.FILTERS = {
-    "search": contains(Document.title, Document.content),
-    "type": one_of(Document.type),
-    "tags": lambda names: Document.id.in_(DocumentTag.named(names)),
-    "folder_id": one_of(Document.folder),
-    "author_id": one_of(Document.author),
-}
-Document.SORT = "-updatedAt"
-Document.SORTS = {
-    "id": Document.id,
-    "createdAt": Document.created_at,
-    "updatedAt": Document.updated_at,
-    "title": Document.title,
-    "size": Document.size,
-}
-
-
 class DocumentTag(BaseModel):
     document = owned(Document, "tags")
     name = CharField(index=True)
@@ -764,6 +748,15 @@ class File(Timestamped):
     owner_id: int
     owner = owned(User, "files")
 
+    FILTERS = {
+        "search": contains(name),
+        "type": one_of(type),
+        "folder_id": one_of(folder),
+        "is_favorite": one_of(is_favorite),
+    }
+    SORTS = ("createdAt", "updatedAt", "name", "size")
+    SORT = "-createdAt"
+
     class Meta:
         indexes = ((("owner", "created_at"), False), (("created_at",), False), (("updated_at",), False))
 
@@ -786,22 +779,6 @@ class File(Timestamped):
         """How many bytes of each type `user` stores."""
         sums: Any = cls.select(cls.type, fn.SUM(cls.size)).where(cls.owner == user).group_by(cls.type).tuples()
         return dict.fromkeys(cls.TYPES, 0) | dict(sums)
-
-
-File.FILTERS = {
-    "search": contains(File.name),
-    "type": one_of(File.type),
-    "folder_id": one_of(File.folder),
-    "is_favorite": one_of(File.is_favorite),
-}
-File.SORT = "-createdAt"
-File.SORTS = {
-    "id": File.id,
-    "createdAt": File.created_at,
-    "updatedAt": File.updated_at,
-    "name": File.name,
-    "size": File.size,
-}
 
 
 class FileBytes(Model):
@@ -827,6 +804,9 @@ class Conversation(Timestamped):
     name = CharField(default="")
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
+
+    SORTS = ("updatedAt",)
+    SORT = "-updatedAt"
 
     class Meta:
         indexes = ((("updated_at",), False),)
@@ -875,10 +855,6 @@ class Conversation(Timestamped):
         return bool(left)
 
 
-Conversation.SORT = "-updatedAt"
-Conversation.SORTS = {"id": Conversation.id, "updatedAt": Conversation.updated_at}
-
-
 class ConversationMember(BaseModel):
     conversation = owned(Conversation, "members")
     user = owned(User, "memberships")
@@ -904,6 +880,15 @@ class Message(BaseModel):
     content = TextField()
     type = CharField(default="text")
     created_at = UTCField(default=lambda: now(), index=True)
+
+    FILTERS = {
+        "conversation_id": one_of(conversation),
+        "before": lambda message: Message.id < message,
+        # The first is the reader: whose mark it is.
+        "read": lambda of: one_of(Message.id.in_(MessageMark.read_by(of[0])))(of[1:]),
+    }
+    SORTS = ("createdAt",)
+    SORT = "-createdAt"
 
     class Meta:
         indexes = ((("conversation", "created_at"), False),)
@@ -976,15 +961,9 @@ class MessageMark(BaseModel):
     def messages_of(cls, user: Any) -> Select:
         return cls.select(cls.message).where(cls.user == user)
 
-
-Message.FILTERS = {
-    "conversation_id": one_of(Message.conversation),
-    "before": lambda message: Message.id < message,
-    # The first is the reader: whose mark it is.
-    "read": lambda of: one_of(Message.id.in_(MessageMark.messages_of(of[0]).where(MessageMark.read)))(of[1:]),
-}
-Message.SORT = "-createdAt"
-Message.SORTS = {"id": Message.id, "createdAt": Message.created_at}
+    @classmethod
+    def read_by(cls, user: Any) -> Select:
+        return cls.messages_of(user).where(cls.read)
 
 
 class Notification(BaseModel):
@@ -1001,6 +980,10 @@ class Notification(BaseModel):
     read = BooleanField(default=False)
     read_at = UTCField(null=True)
     created_at = UTCField(default=lambda: now())
+
+    FILTERS = {"type": one_of(type), "read": one_of(read)}
+    SORTS = ("createdAt", "title")
+    SORT = "-createdAt"
 
     class Meta:
         indexes = ((("user", "created_at"), False), (("user", "read"), False))
@@ -1023,11 +1006,6 @@ class Notification(BaseModel):
             cls.create(user=user, **common)
 
 
-Notification.FILTERS = {"type": one_of(Notification.type), "read": one_of(Notification.read)}
-Notification.SORT = "-createdAt"
-Notification.SORTS = {"id": Notification.id, "createdAt": Notification.created_at, "title": Notification.title}
-
-
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------
 
 
@@ -1037,6 +1015,10 @@ class Team(Timestamped):
     name = CharField(index=True)
     description = TextField(default="")
     avatar = TextField(null=True)
+
+    FILTERS = {"search": contains(name, description)}
+    SORTS = ("createdAt", "updatedAt", "name")
+    SORT = "name"
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -1059,11 +1041,6 @@ class Team(Timestamped):
     def changeable_by(cls, user: Any) -> Any:
         """A team's own admins change it and its members."""
         return cls.id.in_(TeamMember.teams_of(user).where(TeamMember.role == "admin"))
-
-
-Team.FILTERS = {"search": contains(Team.name, Team.description)}
-Team.SORT = "name"
-Team.SORTS = {"id": Team.id, "createdAt": Team.created_at, "updatedAt": Team.updated_at, "name": Team.name}
 
 
 class TeamMember(BaseModel):
@@ -1097,6 +1074,16 @@ class Event(Timestamped):
     color = CharField(default="")
     organizer = owned(User, "events")
     attendees: Any
+
+    FILTERS = {
+        "search": contains(title, description, location),
+        "type": one_of(type),
+        # What overlaps a window; an event without a length lies in it where it begins.
+        "start": lambda edge: (Event.end > Event.at_edge(edge)) | (Event.start == Event.at_edge(edge)),
+        "end": lambda edge: Event.start < Event.at_edge(edge),
+    }
+    SORTS = ("start", "createdAt", "updatedAt", "title")
+    SORT = "start"
 
     class Meta:
         indexes = ((("organizer", "start"), False),)
@@ -1133,23 +1120,6 @@ class Event(Timestamped):
         return [user for user in dict.fromkeys(users) if user not in invited]
 
 
-Event.FILTERS = {
-    "search": contains(Event.title, Event.description, Event.location),
-    "type": one_of(Event.type),
-    # What overlaps a window; an event without a length lies in it where it begins.
-    "start": lambda edge: (Event.end > Event.at_edge(edge)) | (Event.start == Event.at_edge(edge)),
-    "end": lambda edge: Event.start < Event.at_edge(edge),
-}
-Event.SORT = "start"
-Event.SORTS = {
-    "id": Event.id,
-    "start": Event.start,
-    "createdAt": Event.created_at,
-    "updatedAt": Event.updated_at,
-    "title": Event.title,
-}
-
-
 class EventAttendee(BaseModel):
     STATUSES = ("pending", "accepted", "declined", "tentative")
 
@@ -1181,6 +1151,16 @@ class Task(Timestamped):
     assignee = ForeignKeyField(User, null=True, backref="tasks", on_delete="SET NULL")
     creator = owned(User, "created_tasks")
 
+    FILTERS = {
+        "search": contains(title),
+        "status": one_of(status),
+        "priority": one_of(priority),
+        "assignee_id": one_of(assignee),
+    }
+    SORTS = ("createdAt", "updatedAt", "title", "dueDate", "priority")
+    by_priority = Case(priority, [("low", 1), ("medium", 2), ("high", 3)])
+    SORT = "-createdAt"
+
     class Meta:
         indexes = ((("assignee", "status"), False), (("creator", "created_at"), False), (("created_at",), False))
 
@@ -1204,23 +1184,6 @@ class Task(Timestamped):
     def deletable_by(cls, user: Any) -> Any:
         """Only who made a task removes it."""
         return cls.creator == user
-
-
-Task.FILTERS = {
-    "search": contains(Task.title),
-    "status": one_of(Task.status),
-    "priority": one_of(Task.priority),
-    "assignee_id": one_of(Task.assignee),
-}
-Task.SORT = "-createdAt"
-Task.SORTS = {
-    "id": Task.id,
-    "createdAt": Task.created_at,
-    "updatedAt": Task.updated_at,
-    "title": Task.title,
-    "dueDate": Task.due_date,
-    "priority": Case(Task.priority, [("low", 1), ("medium", 2), ("high", 3)]),
-}
 
 
 # --- What the dashboard counts ---------------------------------------------------------------------------------------
@@ -1288,6 +1251,9 @@ class Activity(BaseModel):
     target_name = CharField(default="")
     created_at = UTCField(default=lambda: now(), index=True)
 
+    SORTS = ("createdAt",)
+    SORT = "-createdAt"
+
     class Meta:
         table_name = "activities"
         indexes = ((("user", "created_at"), False),)
@@ -1308,10 +1274,6 @@ class Activity(BaseModel):
     @classmethod
     def mine(cls, user: Any, manage: bool) -> Select:
         return cls.everybodys(user, manage).where(cls.user == user)
-
-
-Activity.SORT = "-createdAt"
-Activity.SORTS = {"id": Activity.id, "createdAt": Activity.created_at}
 
 
 def totals(user: Any) -> Select:

@@ -20,6 +20,7 @@ from resources.schemas import (
     Id,
     Instant,
     PageArgs,
+    People,
     Person,
     PersonSchema,
     Schema,
@@ -27,7 +28,6 @@ from resources.schemas import (
     Text,
     Values,
     Zone,
-    avatar_url,
     midnight,
     search_field,
     timezone,
@@ -55,11 +55,6 @@ class AttendeeSchema(PersonSchema):
     status = Choice(EventAttendee.STATUSES)
 
 
-class Attendees(fields.Nested):
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
-        return [{**each, "avatar": avatar_url(each["avatar"], each["id"])} for each in obj.attendees]
-
-
 def attendee_ids(**options: Any) -> fields.List:
     return fields.List(Id(), load_only=True, **options)
 
@@ -76,7 +71,7 @@ class EventSchema(Schema):
     color = Text(50)
     organizer = Person()
     organizer_id = fields.Integer(dump_only=True)
-    attendees = Attendees(AttendeeSchema, many=True, dump_only=True)
+    attendees = People(AttendeeSchema)
     attendee_ids = attendee_ids(validate=validate.Length(max=1000))
     created_at = Instant(dump_only=True)
     updated_at = Instant(dump_only=True)

@@ -10,7 +10,7 @@ from models import Activity, Conversation, Message, MessageMark, User
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse
 from resources.messages import MESSAGES
-from resources.schemas import Choice, Id, Instant, LongPageArgs, PageArgs, PersonSchema, Schema, Sort, Text, avatar_url
+from resources.schemas import Choice, Id, Instant, LongPageArgs, PageArgs, People, Schema, Sort, Text, avatar_url
 from resources.security import current_user
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
@@ -36,13 +36,6 @@ class Picture(fields.String):
         return avatar_url(other["avatar"], other["id"]) if obj.type == "private" else None
 
 
-class Members(fields.Nested):
-    """Everybody in it, oneself included; the two of a private one stay, whoever left it."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
-        return [{**member, "avatar": avatar_url(member["avatar"], member["id"])} for member in obj.members]
-
-
 class LastMessageSchema(Schema):
     id = fields.Integer(attribute="last_id")
     content = fields.String(attribute="last_content")
@@ -63,7 +56,7 @@ class ConversationSchema(Schema):
     type = Choice(Conversation.TYPES, dump_only=True)
     name = Name(200)
     avatar = Picture(dump_only=True, allow_none=True)
-    members = Members(PersonSchema, many=True, dump_only=True)
+    members = People()
     member_ids = fields.List(Id(), load_only=True, required=True, validate=validate.Length(1, 1000))
     last_message = LastMessage(LastMessageSchema, dump_only=True, allow_none=True)
     unread_count = fields.Integer(dump_only=True)

@@ -103,7 +103,7 @@ def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
     field: Any
     lifted: dict[str, Any] = {}
     if schema is None:
-        name, field = "EmptyReply", ma.fields.Raw(allow_none=True, required=True, metadata={"nullable": True})
+        name, field = "EmptyReply", ma.fields.Raw(allow_none=True, required=True, metadata={"type": "null"})
     else:
         inner, paged = reply_schema(schema), schema.many and schema.paged  # type: ignore[attr-defined]
         name = inner.__name__ + ("Page" if paged else "List" if schema.many else "Reply")
@@ -137,7 +137,10 @@ def schema_name(schema: Any) -> str | bool:
 
 def documented_type(converter: Any, field: ma.fields.Field, **kwargs: Any) -> dict[str, Any]:
     """The type of a field of ours, which stands with its class."""
-    return getattr(field, "DOCUMENTED", {})
+    said = dict(getattr(field, "DOCUMENTED", {}))
+    if said and field.allow_none:
+        said["type"] = [said["type"], "null"]
+    return said
 
 
 class Documented:

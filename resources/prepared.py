@@ -148,7 +148,7 @@ def order(model: type[BaseModel], sort: Sequence[str]) -> list[Any]:
     """ORDER BY for names such as `-createdAt`: NULLs last, and `id` in the direction of the last name."""
     terms = []
     for name in sort:
-        column = model.SORTS[name.removeprefix("-")]
+        column = model.sort_column(name.removeprefix("-"))
         nulls = "last" if getattr(column, "null", False) else None
         terms.append(column.desc(nulls=nulls) if name.startswith("-") else column.asc(nulls=nulls))
     if sort[-1].removeprefix("-") != "id":

@@ -259,16 +259,14 @@ class Sort(ma.fields.Field):
     """`-createdAt,name`: columns of the model by their names in the API, a minus for descending."""
 
     def __init__(self, model: type[BaseModel]):
-        self.model = model
-        example = ", ".join(model.SORTS)
-        super().__init__(
-            metadata={"type": "string", "description": f"by {example}; `-` descending", "example": model.SORT}
-        )
+        self.names = ("id", *model.SORTS)
+        description = f"by {', '.join(self.names)}; `-` descending"
+        super().__init__(metadata={"type": "string", "description": description, "example": model.SORT})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         names = [name.strip() for name in value.split(",") if name.strip()]
-        if any(name.removeprefix("-") not in self.model.SORTS for name in names):
-            raise ma.ValidationError(f"Allowed: {', '.join(self.model.SORTS)}.")
+        if any(name.removeprefix("-") not in self.names for name in names):
+            raise ma.ValidationError(f"Allowed: {', '.join(self.names)}.")
         first = {name.removeprefix("-"): name for name in reversed(names)}
         return tuple(name for name in names if first[name.removeprefix("-")] == name)[:5]
 
