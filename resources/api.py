@@ -237,10 +237,11 @@ def set_page(args: dict[str, Any], total: int) -> None:
     page, size = args["page"], args["page_size"]
     pages = -(-total // size)
     g.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
-    others = [(key, value) for key, value in request.args.items(multi=True) if key != "page"]
+    others = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "page"])
+    path = f"{request.path}?{others}&" if others else f"{request.path}?"
     numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": max(pages, 1)}
     links = [
-        f'<{request.path}?{urlencode([*others, ("page", number)])}>; rel="{name}"'
+        f'<{path}page={number}>; rel="{name}"'
         for name, number in numbers.items()
         if (name != "prev" or 1 < page <= pages + 1) and (name != "next" or page < pages)
     ]

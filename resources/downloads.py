@@ -12,13 +12,14 @@ import re
 from typing import Any
 
 import sigtype
-from flask import Response, current_app, request, send_file
+from flask import Response, current_app, send_file
 from itsdangerous import BadSignature, Signer
 
 import models
 from models import File, FileBytes, User
 from resources.errors import refuse
 from resources.prepared import one
+from resources.schemas import base_url
 from resources.security import allows, current_user
 
 #: What may be shown in the browser instead of saved: nothing in it that a browser could run.
@@ -81,7 +82,7 @@ def this_hour() -> int:
 def link(file_id: int) -> str:
     """A URL of a file that needs no header: the same within the hour, so that caches hold; good for one to two."""
     token = signer().sign(f"{file_id}-{current_user.id}-{this_hour()}").decode()
-    return f"{request.host_url.rstrip('/')}/api/files/raw/{token}"
+    return f"{base_url()}/api/files/raw/{token}"
 
 
 def linked_file(token: str) -> Any:

@@ -164,7 +164,8 @@ def log_exception(exc_info: Any) -> None:
 
 def mask_links(record: logging.LogRecord) -> bool:
     """Take the tokens out of a log line: waitress names the path when a client goes away in the middle of a reply."""
-    record.msg, record.args = _LINK.sub(r"\1***", record.getMessage()), None
+    text = record.getMessage()
+    record.msg, record.args = _LINK.sub(r"\1***", text) if "/raw/" in text else text, None
     return True
 
 

@@ -12,6 +12,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, cast
 
 import marshmallow as ma
@@ -170,19 +171,32 @@ def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
     hooked = any(schema._hooks[kind] for kind in ("pre_dump", "post_dump"))
     if hooked or any(isinstance(f, (ma.fields.Method, ma.fields.Function)) for f in schema.dump_fields.values()):
         return None
-    plan = []
+    blank: dict[str, Any] = {}
+    plain, values, wholes = [], [], []
     for name, field in schema.dump_fields.items():
-        plain = type(field).serialize is ma.fields.Field.serialize and type(field)._serialize in PLAIN
-        plan.append((field.data_key or name, field.attribute or name, None if plain else field.serialize))
+        key, attribute = field.data_key or name, field.attribute or name
+        blank[key] = None
+        if type(field).serialize is not ma.fields.Field.serialize:
+            wholes.append((key, attribute, field.serialize))  # it looks at other columns too
+        elif type(field)._serialize in UNCHANGED or (type(field) is ma.fields.Integer and not field.as_string):
+            plain.append((key, attribute))
+        else:
+            values.append((key, attribute, field._serialize))
+    keys = [key for key, _ in plain]
+    # Twice something that every row has: with fewer than two names, attrgetter would give no tuple.
+    get = attrgetter(*(attribute for _, attribute in plain), "__class__", "__class__")
 
     def dump(row: Any) -> dict[str, Any]:
-        return {
-            key: getattr(row, attribute) if serialize is None else serialize(attribute, row)
-            for key, attribute, serialize in plan
-        }
+        reply = blank.copy()  # the order of the schema
+        reply.update(zip(keys, get(row), strict=False))
+        for key, attribute, convert in values:
+            reply[key] = convert(getattr(row, attribute), attribute, row)
+        for key, attribute, serialize in wholes:
+            reply[key] = serialize(attribute, row)
+        return reply
 
     return dump
 
 
-#: What leaves a value of the database as it is.
-PLAIN = (ma.fields.Field._serialize, ma.fields.String._serialize, ma.fields.Boolean._serialize)
+#: How fields serialize that leave a value of the database as it is.
+UNCHANGED = (ma.fields.Field._serialize, ma.fields.String._serialize, ma.fields.Boolean._serialize)

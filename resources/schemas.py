@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import marshmallow as ma
-from flask import current_app, request
+from flask import current_app, g, request
 from marshmallow import validate
 
 from models import BaseModel
@@ -135,7 +135,7 @@ class Instant(ma.fields.Field):
     default_error_messages = {"invalid": "Not a valid time."}
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ") if value is not None else None
+        return f"{value.isoformat()[:19]}Z" if value is not None else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         # A plus sign that was not escaped in a query arrives as a space.
@@ -186,7 +186,7 @@ class Avatar(ma.fields.Field):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | None:
         if not isinstance(value, str) or len(value) > 2000 or not re.fullmatch(r"[\x21-\x7e]*", value):
             raise self.make_error("invalid")
-        path = value.removeprefix(request.host_url.rstrip("/"))
+        path = value.removeprefix(base_url())
         if not path or _OWN_AVATAR.fullmatch(path):
             return None
         if re.match(r"https?://[^/]|/(?!/)|data:image/", path):
@@ -197,7 +197,14 @@ class Avatar(ma.fields.Field):
 def avatar_url(stored: str | None, user_id: int) -> str:
     if stored and not stored.startswith("/"):
         return stored
-    return request.host_url.rstrip("/") + (stored or f"/api/avatars/{user_id}.svg")
+    return base_url() + (stored or f"/api/avatars/{user_id}.svg")
+
+
+def base_url() -> str:
+    """Where the client reached us, for links that must be absolute: `http://localhost:8000`."""
+    if "base_url" not in g:
+        g.base_url = request.host_url.rstrip("/")
+    return g.base_url
 
 
 class PersonSchema(Schema):
