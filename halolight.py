@@ -36,7 +36,7 @@ from werkzeug.routing import IntegerConverter
 import models
 import seed
 from models import DatabaseRefused, Role, Setting, User
-from resources import RESOURCES, hooks, system
+from resources import RESOURCES, demo, hooks, system
 from resources.auth import RegisterArgs
 from resources.errors import Api
 
@@ -234,6 +234,9 @@ def create_app(**overrides: Any) -> Flask:
     api = Api(app)
     for blp in RESOURCES:
         api.register_blueprint(blp)
+    if not config.production:
+        demo.init_app(app)
+        api.register_blueprint(demo.blp)
     app.extensions["permissions"] = known_permissions(app)
     return app
 
@@ -356,8 +359,12 @@ def drain(channels: dict[int, Any], seconds: float) -> None:
 @click.option("--host", help="Listen on this address (default: both loopbacks).")
 @click.option("--port", help="Listen on this port, 0 for a free one (default: 8000).")
 @click.option("--reset", is_flag=True, help="Put the demo data back as it was, then start.")
+@click.option("--delay", metavar="FROM-TO", help="Delay every reply by so many milliseconds (development only).")
+@click.option("--fail-rate", metavar="RATE", help="Let so many replies fail, from 0 to 1 (development only).")
 @click.option("--create-admin", metavar="EMAIL", help="Make a super administrator and stop; password: ADMIN_PASSWORD.")
-def main(host: str | None, port: str | None, reset: bool, create_admin: str | None) -> None:
+def main(
+    host: str | None, port: str | None, reset: bool, delay: str | None, fail_rate: str | None, create_admin: str | None
+) -> None:
     """Start HaloLight on a database that is made and filled at the first start."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -371,6 +378,7 @@ def main(host: str | None, port: str | None, reset: bool, create_admin: str | No
             return
         if reset:
             seed.reset()
+        interfere(app, delay, fail_rate)
         try:
             sockets = listening_sockets(app.config["HOST"], app.config["PORT"])
         except OSError as error:
@@ -383,6 +391,21 @@ def main(host: str | None, port: str | None, reset: bool, create_admin: str | No
         sys.exit(2)
     welcome(app, sockets)
     serve(app, sockets)
+
+
+def interfere(app: Flask, delay: str | None, fail_rate: str | None) -> None:
+    """Set what the demo controls do to every request. Raises BadConfiguration."""
+    if (delay or fail_rate) and app.config["NODE_ENV"] == "production":
+        raise BadConfiguration("--delay and --fail-rate work in development only")
+    if delay:
+        found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", delay)
+        if not found or not int(found[1]) <= int(found[2]) <= 10_000:
+            raise BadConfiguration("--delay: two numbers of milliseconds up to 10000, such as 200-800")
+        app.config["DEMO_DELAY"] = (int(found[1]), int(found[2]))
+    if fail_rate:
+        if not re.fullmatch(r"0|1|[01]?\.[0-9]{1,9}", fail_rate) or float(fail_rate) > 1:
+            raise BadConfiguration("--fail-rate: a number from 0 to 1, such as 0.05")
+        app.config["DEMO_FAIL_RATE"] = float(fail_rate)
 
 
 def make_admin(email: str) -> str:

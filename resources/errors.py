@@ -91,7 +91,7 @@ class Api(Documented, flask_smorest.Api):
         status = error.code or 500
         messages = getattr(error, "data", {}).get("messages")
         fields = [found for inner in messages.values() for found in flatten(inner)] if messages else []
-        text = TEXTS.get(status, http.HTTPStatus(status).phrase)
+        text = TEXTS.get(status) or phrase(status)
         if isinstance(error, Refusal):
             text, fields = error.description or text, list(error.fields.items())
         elif fields:
@@ -117,9 +117,17 @@ class Api(Documented, flask_smorest.Api):
         return self.handle_http_exception(Refusal(503))
 
 
+def phrase(status: int) -> str:
+    """The standard phrase of a status, also of one that has none."""
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"
+
+
 def envelope(status: int, text: str, fields: list[tuple[str, str]], reason: str = "") -> dict[str, Any]:
     """The error envelope of the product document, in the language of the request."""
-    code = CODES.get(status) or http.HTTPStatus(status).phrase.upper().replace(" ", "_").replace("-", "_")
+    code = CODES.get(status) or phrase(status).upper().replace(" ", "_").replace("-", "_")
     message = translate(text, g.language)
     error: dict[str, Any] = {
         "code": "VALIDATION_ERROR" if status == 400 and fields else code,

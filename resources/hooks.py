@@ -51,10 +51,11 @@ def init_app(app: Flask) -> None:
         origins.append(LOOPBACK_ORIGIN)
         if app.config["BEYOND_LOOPBACK"]:
             origins.append(PRIVATE_ORIGIN)
+    # Compiled by us: flask-cors does not anchor, and takes `http://[::1]:3000` for a pattern.
+    app.extensions["cors_origins"] = [re.compile(origin, re.IGNORECASE) for origin in origins]
     CORS(
         app,
-        # Compiled by us: flask-cors does not anchor, and takes `http://[::1]:3000` for a pattern.
-        origins=[re.compile(origin, re.IGNORECASE) for origin in origins],
+        origins=app.extensions["cors_origins"],
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=list(ALLOWED_HEADERS),
         expose_headers=list(EXPOSED_HEADERS),

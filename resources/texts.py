@@ -102,6 +102,16 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "Other files": ("", "其他文件"),
     # Sessions
     "Unknown device": ("", "未知设备"),
+    # Demo controls
+    "The demo data is as it was seeded": ("", "演示数据已恢复"),
+    "Access tokens expired": ("", "访问令牌已过期"),
+    "Set a new password": ("", "设置新密码"),
+    "The demo controls made this error": ("", "演示控制产生的错误"),
+    "This database was not filled with demo data": ("", "该数据库没有演示数据"),
+    "Requests from this site are refused; allow it with CORS_ORIGINS": (
+        "",
+        "拒绝来自该站点的请求；可通过 CORS_ORIGINS 允许",
+    ),
     # Errors by status
     "The request is not valid": ("", "请求参数验证失败"),
     "The body is not JSON": ("", "请求体不是有效的 JSON"),

@@ -16,7 +16,8 @@ from resources.schemas import PageArgs, Schema
 ROOT = Path(__file__).parent.parent
 PUBLIC = {
     *("auth.login", "auth.register", "auth.refresh", "auth.logout", "auth.forgot_password", "auth.reset_password"),
-    *("avatars.get_avatar", "files.download_raw"),
+    *("demo.list_accounts", "demo.log_in_as", "demo.reset_demo_data", "demo.expire_tokens", "demo.list_mails"),
+    *("demo.list_requests", "avatars.get_avatar", "files.download_raw"),
     *("system.get_health", "system.get_metrics", "pages.home", "pages.swagger_ui", "pages.redoc", "pages.openapi"),
     *("pages.static", "pages.swagger_ui_asset", "pages.redoc_script"),
 }

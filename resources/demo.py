@@ -1,0 +1,248 @@
+"""Demo controls: what a front-end developer breaks on purpose (slow and failing replies, expired tokens, lost data).
+
+They need no token, so they are there in development only and answer nobody beyond this machine. Delays and
+forced errors work on every route under /api without a line in it: they happen before the view is called.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from collections import deque
+
+from flask import Flask, Response, current_app, g, request
+from marshmallow import fields
+
+import models
+import seed
+from models import Mail, Role, Session, Setting, User
+from resources import security
+from resources.api import Blueprint, paginate_list
+from resources.auth import TOKENS, open_session, reset_link
+from resources.errors import refuse, refuse_field
+from resources.schemas import Email, Instant, LongPageArgs, Schema, base_url
+from resources.texts import translate
+
+blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
+log = logging.getLogger("halolight")
+
+#: What says that a request came through a proxy, from wherever.
+FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+#: What must not be shown of a path: the token of a file's link, and whatever a parameter calls a secret.
+_SECRET = re.compile(r"(/api/files/raw/)[^?]+|([?&][^=&]*(?:token|secret|password)[^=&]*=)[^&]*", re.IGNORECASE)
+
+
+class AccountSchema(Schema):
+    paged = False
+
+    email = fields.String(dump_only=True)
+    name = fields.String(dump_only=True)
+    role = fields.String(dump_only=True)
+    role_label = fields.String(dump_only=True)
+    password = fields.String(dump_only=True, allow_none=True, metadata={"description": "null once it was changed"})
+
+
+class MailSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    to = fields.String(dump_only=True)
+    subject = fields.String(dump_only=True)
+    link = fields.String(dump_only=True, allow_none=True, metadata={"description": "null once it is old or used"})
+    created_at = Instant(dump_only=True)
+
+
+class RequestSchema(Schema):
+    time = Instant(dump_only=True)
+    method = fields.String(dump_only=True)
+    path = fields.String(dump_only=True)
+    status = fields.Integer(dump_only=True)
+    ms = fields.Integer(dump_only=True)
+    user_id = fields.Integer(dump_only=True, allow_none=True)
+    ignored_fields = fields.List(fields.String(), dump_only=True)
+    ignored_params = fields.List(fields.String(), dump_only=True)
+    request_id = fields.String(dump_only=True)
+
+
+class ExpiredSchema(Schema):
+    expired = fields.Integer(dump_only=True, metadata={"description": "sessions whose access tokens are refused now"})
+
+
+class DemoLoginArgs(Schema):
+    email = Email(required=True)
+
+
+def init_app(app: Flask) -> None:
+    """Put the controls before and after every request; the command line sets what happens to all of them."""
+    app.config.update(DEMO_DELAY=None, DEMO_FAIL_RATE=0.0)
+    # Whoever sleeps holds a thread: half of them stay for everybody else.
+    app.extensions["sleepers"] = threading.BoundedSemaphore(app.config["THREADS"] // 2)
+    app.extensions["last_requests"] = deque(maxlen=200)
+    app.before_request(interfere)
+    app.after_request(remember)
+
+
+def controls_open() -> bool:
+    """Whether the caller is on this machine, or DEMO_CONTROLS lets everybody in."""
+    if current_app.config["DEMO_CONTROLS"] == "open":
+        return True
+    proxied = any(name in request.headers for name in FORWARDED)
+    trusted = current_app.config["TRUSTED_PROXY"] in security.LOOPBACK
+    return request.remote_addr in security.LOOPBACK and (trusted or not proxied)
+
+
+@blp.before_request
+def guard() -> None:
+    """Nobody from elsewhere, and no other site's page: nothing else protects a route that needs no token."""
+    if not controls_open():
+        refuse(404)
+    origin = request.headers.get("Origin")
+    known = origin == base_url() or any(p.match(origin or "") for p in current_app.extensions["cors_origins"])
+    foreign = not known if origin else request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if request.method == "POST" and foreign:
+        refuse(403, "Requests from this site are refused; allow it with CORS_ORIGINS")
+
+
+def interfere() -> None:
+    """Delay or fail the request as it asks for, or as the command line does for all."""
+    path = request.path
+    if (
+        request.method == "OPTIONS"
+        or not path.startswith("/api/")
+        or path.startswith("/api/demo")
+        or not controls_open()
+    ):
+        return
+    delay, status = asked("_delay", "X-Demo-Delay", 0, 10_000), asked("_status", "X-Demo-Status", 400, 599)
+    if delay is None and current_app.config["DEMO_DELAY"]:
+        delay = random.randint(*current_app.config["DEMO_DELAY"])
+    if delay is not None:
+        g.headers["X-Demo-Delay"] = str(sleep(delay))
+    if status is None and random.random() < current_app.config["DEMO_FAIL_RATE"]:
+        status = random.choice((500, 503))
+    if status == 401:
+        security.refuse_401("invalid_token", "The demo controls made this error", token_sent=True)
+    if status is not None:
+        refuse(status, "The demo controls made this error", **({"retry_after": 1} if status in (429, 503) else {}))
+
+
+def asked(parameter: str, header: str, minimum: int, maximum: int) -> int | None:
+    """A number from the query or a header; 400 where it is none, or out of range."""
+    name, text = (
+        (parameter, request.args[parameter]) if parameter in request.args else (header, request.headers.get(header))
+    )
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not minimum <= int(text) <= maximum:
+        refuse_field(name, f"Must be greater than or equal to {minimum} and less than or equal to {maximum}.")
+    return int(text)
+
+
+def sleep(milliseconds: int) -> int:
+    """Sleep, before a connection or a lock is held, unless half of the threads do so; how long it really was."""
+    sleepers, began = current_app.extensions["sleepers"], time.perf_counter()
+    if sleepers.acquire(blocking=False):
+        try:
+            time.sleep(milliseconds / 1000)
+        finally:
+            sleepers.release()
+    return round((time.perf_counter() - began) * 1000)
+
+
+def remember(response: Response) -> Response:
+    """Keep what a developer wants to see of the last requests: never a body, never a token."""
+    if "started" in g and request.path.startswith("/api/") and not request.path.startswith("/api/demo"):
+        g.ignored_params = [name for name in g.ignored_params if name not in ("_delay", "_status")]
+        path = request.full_path.rstrip("?")
+        current_app.extensions["last_requests"].append(
+            {
+                "time": models.now(),
+                "method": request.method,
+                "path": _SECRET.sub(lambda found: f"{found[1] or found[2]}***", path)[:500],
+                "status": response.status_code,
+                "ms": round((time.perf_counter() - g.started) * 1000),
+                "user_id": g.caller.id if "caller" in g else None,
+                "ignored_fields": [str(name)[:200] for name in g.ignored_fields[:20]],
+                "ignored_params": [name[:200] for name in g.ignored_params[:20]],
+                "request_id": g.request_id,
+            }
+        )
+    return response
+
+
+@blp.route("/accounts")
+@blp.response(200, AccountSchema(many=True))
+def list_accounts():
+    """The seeded accounts, each with its password as long as that is the seeded one"""
+    emails, seeded = [email for email, _ in seed.ACCOUNTS], Setting.read("demo_password")
+    accounts = User.select(User, Role).join(Role).where(User.email.in_(emails)).order_by(User.id)
+    return [
+        {
+            "email": user.email,
+            "name": user.name,
+            "role": user.role.name,
+            "role_label": user.role.label,
+            "password": seed.PASSWORD if user.password_hash == seeded else None,
+        }
+        for user in accounts
+    ]
+
+
+@blp.route("/login", methods=["POST"])
+@blp.arguments(DemoLoginArgs())
+@blp.response(200, TOKENS, message="Logged in", errors=(403,))
+def log_in_as(data):
+    """Log in as anybody without a password"""
+    user = User.get_or_none(User.email == data["email"])
+    if user is None:
+        refuse_field("email", "There is no such row.")
+    if user.status != "active":
+        refuse(403, "This account is not active")
+    log.info("demo: login as user %s", user.id)
+    return open_session(user)
+
+
+@blp.route("/reset", methods=["POST"])
+@blp.response(200, message="The demo data is as it was seeded", write=False, errors=(403, 409))
+def reset_demo_data():
+    """Put the demo data back; sessions of seeded accounts stay"""
+    try:
+        seed.reset()
+    except seed.NotResettable:
+        refuse(409, "This database was not filled with demo data")
+    current_app.extensions["last_requests"].clear()
+    log.info("demo: reset")
+
+
+@blp.route("/expire-tokens", methods=["POST"])
+@blp.response(200, ExpiredSchema(), message="Access tokens expired", errors=(401, 403))
+def expire_tokens():
+    """Let all access tokens expire, or only those of the session whose token is sent; refresh tokens still work"""
+    sessions = Session.update(epoch=Session.epoch + 1).where(Session.ended_at.is_null())
+    if "Authorization" in request.headers:
+        sessions = sessions.where(Session.id == security.authenticate().session)
+    expired = sessions.execute()
+    log.info("demo: the access tokens of %s sessions expired", expired)
+    return {"expired": expired}
+
+
+@blp.route("/mails")
+@blp.arguments(LongPageArgs(), location="query")
+@blp.response(200, MailSchema(many=True))
+def list_mails(args):
+    """The mails that forgot-password would have sent, newest first"""
+    mails = Mail.select(Mail, User).join(User).order_by(Mail.id.desc())
+    subject = translate("Set a new password", g.language)
+    return [
+        {"id": m.id, "to": m.user.email, "subject": subject, "link": reset_link(m), "created_at": m.created_at}
+        for m in paginate_list(list(mails), args)
+    ]
+
+
+@blp.route("/requests")
+@blp.arguments(LongPageArgs(), location="query")
+@blp.response(200, RequestSchema(many=True))
+def list_requests(args):
+    """The last 200 requests to this process, newest first, with what was ignored in them"""
+    return paginate_list(list(reversed(current_app.extensions["last_requests"])), args)

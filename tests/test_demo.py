@@ -1,0 +1,237 @@
+"""The demo controls: each of them, whom they answer, and that they are in nobody's way."""
+
+import json
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import halolight
+import models
+import seed
+from models import Mail, Task, User
+
+CONTROLS = (
+    *(("GET", "/api/demo/accounts"), ("GET", "/api/demo/mails"), ("GET", "/api/demo/requests")),
+    *(("POST", "/api/demo/reset"), ("POST", "/api/demo/expire-tokens"), ("POST", "/api/demo/login")),
+)
+
+
+@pytest.fixture
+def http(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def naps(monkeypatch):
+    """The seconds for which a reply slept, without sleeping."""
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
+
+
+@pytest.mark.parametrize("how", [{"query_string": "_delay=800"}, {"headers": {"X-Demo-Delay": "800"}}])
+def test_a_reply_is_delayed_and_says_how_long(http, naps, how):
+    reply = http.get("/api/users", **how)
+    assert naps == [0.8] and reply.status_code == 401
+    assert reply.headers["X-Demo-Delay"].isdigit() and "X-Ignored-Params" not in reply.headers
+
+
+def test_half_of_the_threads_stay_awake(app, http, naps):
+    for _ in range(app.config["THREADS"] // 2):
+        assert app.extensions["sleepers"].acquire(blocking=False)
+    assert http.get("/api/users?_delay=800").headers["X-Demo-Delay"] == "0" and naps == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 418, 429, 499, 500, 503, 599])
+def test_a_forced_status_comes_in_the_envelope_and_the_view_is_not_run(demo, status):
+    reply = demo.post(f"/api/tasks?_status={status}", {"title": "x"})
+    assert reply.status_code == status and reply.json["success"] is False and reply.json["error"]["code"]
+    assert not Task.select().where(Task.title == "x").exists()
+    assert ("Retry-After" in reply.headers) is (status in (429, 503))
+    assert ("WWW-Authenticate" in reply.headers) is (status == 401)
+
+
+@pytest.mark.parametrize("query", ["_delay=10001", "_delay=-1", "_delay=x", "_status=200", "_status=600", "_status="])
+def test_a_delay_or_status_out_of_range_is_refused_by_name(http, query):
+    reply = http.get(f"/api/users?{query}")
+    assert reply.status_code == 400 and reply.json["error"]["details"][0]["field"] == query.partition("=")[0]
+
+
+def test_preflights_probes_and_the_controls_themselves_are_left_alone(http, naps):
+    for path in ("/health", "/metrics", "/api/demo/accounts"):
+        assert http.get(f"{path}?_status=503&_delay=100").status_code == 200
+    headers = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
+    assert http.options("/api/users?_status=503&_delay=100", headers=headers).status_code == 200
+    assert naps == []
+
+
+def test_the_command_line_delays_and_fails_all(app, http, naps):
+    halolight.interfere(app, "200-800", "1")
+    assert http.get("/api/users").status_code in (500, 503) and 0.2 <= naps[0] <= 0.8
+    assert http.get("/api/demo/accounts").status_code == http.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("delay", "rate"),
+    [("x", None), ("800-200", None), ("0-10001", None), ("5", None), (None, "2"), (None, "x"), (None, "-1")],
+)
+def test_a_bad_option_is_refused_in_one_line(app, delay, rate):
+    with pytest.raises(halolight.BadConfiguration, match="^--(delay|fail-rate): "):
+        halolight.interfere(app, delay, rate)
+
+
+def test_a_reset_puts_back_the_rows_and_clears_mails_and_requests(http, demo):
+    http.post("/api/auth/forgot-password", json={"email": "demo@halolight.h7ml.cn"})
+    User.update(name="改").where(User.id == 5).execute()
+    assert http.post("/api/demo/reset").status_code == 200
+    assert User.get_by_id(5).name == "访客" and Mail.select().count() == 0
+    assert http.get("/api/demo/requests").json["data"]["total"] == 0
+    assert demo.get("/api/auth/me").status_code == 200
+
+
+def test_a_database_without_demo_rows_is_not_reset(http):
+    models.Setting.delete().where(models.Setting.key == "seeded").execute()
+    assert http.post("/api/demo/reset").status_code == 409 and User.select().count() == 30
+
+
+def test_expired_access_tokens_can_be_renewed(http, demo, root):
+    def reason(client):
+        return client.get("/api/auth/me").json.get("error", {}).get("reason")
+
+    assert demo.post("/api/demo/expire-tokens").json["data"] == {"expired": 1}
+    assert (reason(demo), reason(root)) == ("expired_token", None)
+    assert http.post("/api/demo/expire-tokens").json["data"]["expired"] == 2 and reason(root) == "expired_token"
+    renewed = http.post("/api/auth/refresh", json={"refreshToken": demo.tokens["refresh_token"]})
+    demo.tokens = {"access_token": renewed.json["accessToken"]}
+    assert reason(demo) is None
+
+
+def test_the_accounts_tell_their_password_until_it_is_changed(http, root):
+    def accounts():
+        return {row["email"]: row["password"] for row in http.get("/api/demo/accounts").json["data"]}
+
+    assert accounts() == {email: seed.PASSWORD for email, _ in seed.ACCOUNTS}
+    root.put("/api/users/4", {"password": "another-1"})
+    assert accounts()["demo@halolight.h7ml.cn"] is None
+
+
+def test_anybody_is_logged_in_without_a_password(http):
+    def enter(email):
+        return http.post("/api/demo/login", json={"email": email})
+
+    token = enter("guest@halolight.h7ml.cn").json["accessToken"]
+    assert http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).json["data"]["role"] == "guest"
+    assert enter("nobody@example.com").json["error"]["details"][0]["field"] == "email"
+    User.update(status="suspended").where(User.id == 5).execute()
+    assert enter("guest@halolight.h7ml.cn").status_code == 403
+
+
+def test_the_link_of_a_mail_sets_a_new_password_and_is_gone_then(http):
+    http.post("/api/auth/forgot-password", json={"email": "demo@halolight.h7ml.cn"})
+    mail = http.get("/api/demo/mails").json["data"]["items"][0]
+    assert (mail["to"], mail["subject"]) == ("demo@halolight.h7ml.cn", "设置新密码")
+    body = {"token": mail["link"].partition("token=")[2], "password": "another-1"}
+    assert http.post("/api/auth/reset-password", json=body).status_code == 200
+    assert http.get("/api/demo/mails").json["data"]["items"][0]["link"] is None
+
+
+def test_the_last_requests_show_what_was_ignored_and_no_secret(http, demo):
+    demo.post("/api/tasks?colour=red&token=s3cret", {"title": "x", "remember": True})
+    http.get("/api/files/raw/s3cret.token?inline=1")
+    rows = http.get("/api/demo/requests").json["data"]["items"]
+    assert "s3cret" not in json.dumps(rows) and rows[0]["path"] == "/api/files/raw/***?inline=1"
+    first = rows[1]
+    assert (first["method"], first["path"], first["status"]) == ("POST", "/api/tasks?colour=red&token=***", 201)
+    assert first["ignoredFields"] == ["remember"] and first["userId"] == demo.id
+    for number in range(205):
+        http.get(f"/api/{number}")
+    assert http.get("/api/demo/requests").json["data"]["total"] == 200
+
+
+@pytest.mark.parametrize(("method", "path"), CONTROLS)
+def test_the_controls_are_absent_in_production_and_from_elsewhere(make_app, method, path):
+    http = make_app().test_client()
+    assert http.open(path, method=method, environ_base={"REMOTE_ADDR": "192.168.0.9"}).status_code == 404
+    for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        assert http.open(path, method=method, headers={header: "127.0.0.1"}).status_code == 404
+    opened = make_app(DEMO_CONTROLS="open").test_client()
+    assert opened.open(path, method=method, environ_base={"REMOTE_ADDR": "192.168.0.9"}).status_code != 404
+    production = make_app(NODE_ENV="production", JWT_SECRET="x" * 32, DEMO_CONTROLS="open").test_client()
+    assert production.open(path, method=method).status_code == 404
+
+
+def test_delays_and_errors_are_for_this_machine_only(http, naps):
+    reply = http.get("/api/users?_status=503&_delay=100", environ_base={"REMOTE_ADDR": "192.168.0.9"})
+    assert reply.status_code == 401 and naps == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": "http://localhost"}, True),
+        ({"Origin": "http://localhost:5173"}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "http://localhost.evil.example"}, False),
+        ({"Origin": "null"}, False),
+    ],
+)
+def test_another_sites_page_cannot_press_the_buttons(http, headers, allowed):
+    for path in ("/api/demo/reset", "/api/demo/expire-tokens"):
+        reply = http.post(path, headers=headers)
+        assert reply.status_code == (200 if allowed else 403)
+        assert allowed or "CORS_ORIGINS" in reply.json["message"]
+
+
+def ask(url, method="GET", token="", body=None):
+    """The status of a request over HTTP."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_an_ordinary_request_passes_sixteen_that_are_delayed(serve):
+    server, finished = serve(), []
+    with ThreadPoolExecutor(16) as pool:
+        slow = [pool.submit(ask, f"{server.url}/api/users?_delay=3000") for _ in range(16)]
+        time.sleep(0.5)
+        assert ask(f"{server.url}/health")[0] == 200
+        finished = [reply.done() for reply in slow]
+    assert not any(finished) and [reply.result()[0] for reply in slow] == [401] * 16
+
+
+def test_twenty_resets_under_readers_and_writers_leave_the_seeded_rows(serve):
+    server, over, seen = serve(), threading.Event(), set()
+    token = ask(f"{server.url}/api/demo/login", "POST", body={"email": "admin@example.com"})[1]["accessToken"]
+    before = ask(f"{server.url}/api/dashboard/stats", token=token)[1]["data"]
+
+    def read(path):
+        while not over.is_set():
+            seen.add(ask(f"{server.url}{path}", token=token)[0])
+
+    def write():
+        while not over.is_set():
+            seen.add(ask(f"{server.url}/api/tasks", "POST", token, {"title": "x"})[0])
+
+    with ThreadPoolExecutor(20) as pool:
+        paths = ("/api/users?pageSize=50", "/api/documents", "/api/dashboard/stats", "/api/conversations") * 4
+        running = [pool.submit(read, path) for path in paths] + [pool.submit(write) for _ in range(4)]
+        resets = [ask(f"{server.url}/api/demo/reset", "POST")[0] for _ in range(20)]
+        over.set()
+        for each in running:
+            each.result()
+    assert resets == [200] * 20 and seen <= {200, 201}
+    assert ask(f"{server.url}/api/demo/reset", "POST")[0] == 200
+    after = ask(f"{server.url}/api/dashboard/stats", token=token)[1]["data"]
+    assert {key: after[key] for key in ("totalUsers", "totalDocuments", "totalFiles", "totalOrders")} == {
+        key: before[key] for key in ("totalUsers", "totalDocuments", "totalFiles", "totalOrders")
+    }
