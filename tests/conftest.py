@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -22,7 +23,16 @@ import models
 from models import Role, User
 from resources import auth
 
+if TYPE_CHECKING:
+    from playwright import sync_api
+
 ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+)
 _numbers = itertools.count(1)
 
 
@@ -216,3 +226,41 @@ def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         process.wait(15)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[sync_api.Browser]:
+    """A real browser, with every host but localhost out of reach."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is on the PATH; CHROMIUM names one")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_OPTIONS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What developer tools show in red (a violated CSP, too), and requests to another host."""
+    return []
+
+
+@pytest.fixture
+def page(chromium: sync_api.Browser, complaints: list[str], serve) -> Iterator[sync_api.Page]:
+    """A page that fails its test if anything is wrong on it; it is closed before the server that it shows."""
+
+    def look(request: sync_api.Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname not in ("localhost", "127.0.0.1"):
+            complaints.append(f"request to {request.url}")
+
+    context = chromium.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.on("request", look)
+    page.on("pageerror", lambda error: complaints.append(f"uncaught {error}"))
+    page.on("console", lambda line: complaints.append(f"console: {line.text}") if line.type == "error" else None)
+    yield page
+    context.close()
+    assert complaints == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -16,56 +14,10 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-)
 EMAIL, PASSWORD = "admin@example.com", "123456"
 sync_api.expect.set_options(timeout=20_000)
-
-
-@pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """SQLite only: a browser does not see which database answers."""
-    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.db')}"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[sync_api.Browser]:
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f"no Chromium: none of {', '.join(NAMES)} is on the PATH; CHROMIUM names one")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What developer tools show in red (a violated CSP, too), and requests to another host."""
-    return []
-
-
-@pytest.fixture
-def page(chromium: sync_api.Browser, complaints: list[str], serve) -> Iterator[sync_api.Page]:
-    """A page that fails its test if anything is wrong on it; it is closed before the server that it shows."""
-
-    def look(request: sync_api.Request) -> None:
-        address = urlsplit(request.url)
-        if address.scheme not in ("data", "blob") and address.hostname not in ("localhost", "127.0.0.1"):
-            complaints.append(f"request to {request.url}")
-
-    context = chromium.new_context(locale="zh-CN")
-    page = context.new_page()
-    page.on("request", look)
-    page.on("pageerror", lambda error: complaints.append(f"uncaught {error}"))
-    page.on("console", lambda line: complaints.append(f"console: {line.text}") if line.type == "error" else None)
-    yield page
-    context.close()
-    assert complaints == []
+#: SQLite only: a browser does not see which database answers.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -142,14 +94,6 @@ def test_a_token_entered_by_hand_survives_a_reload(page, serve):
     page.reload()
     page.locator(".auth-wrapper > button.authorize.locked").click()
     sync_api.expect(page.locator(".dialog-ux").get_by_role("button", name="Remove authorization")).to_be_visible()
-
-
-@pytest.mark.parametrize("width", [360, 1200])
-def test_the_home_page_shows_the_accounts_on_any_screen(page, serve, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    page.goto(serve().url)
-    sync_api.expect(page.get_by_text(EMAIL)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_front_end_on_another_port_reads_replies_and_their_headers(page, serve, front_end):

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 import models
-from models import User
 from resources.system import VERSION
 
 PRODUCTION = {"NODE_ENV": "production", "JWT_SECRET": "x" * 32}
@@ -103,12 +102,12 @@ def test_only_the_files_of_swagger_ui_are_served(app, name):
     assert app.test_client().get(f"/docs/assets/{name}").status_code == 404
 
 
-def test_the_home_page_names_accounts_that_still_have_the_seeded_password(app):
-    User.update(password_hash=models.make_hash("another")).where(User.id == 1).execute()
-    text = app.test_client().get("/").text
-    assert "demo@halolight.h7ml.cn" in text and "admin@example.com" not in text
+def test_the_home_page_offers_the_controls_to_whom_they_answer(app):
+    http = app.test_client()
+    assert 'id="accounts"' in http.get("/").text
+    assert 'id="accounts"' not in http.get("/", environ_base={"REMOTE_ADDR": "192.168.0.9"}).text
 
 
-def test_the_home_page_names_no_accounts_in_production(make_app):
+def test_the_home_page_shows_links_only_in_production(make_app):
     text = make_app(**PRODUCTION).test_client().get("/").text
-    assert "HaloLight" in text and "123456" not in text and "@" not in text
+    assert "HaloLight" in text and "/docs" in text and 'id="accounts"' not in text
