@@ -54,7 +54,7 @@ class BadConfiguration(Exception):
 
 def duration(text: str) -> timedelta:
     """`30s`, `15m`, `12h`, `7d`."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not found or not int(found[1]):
         raise ValueError("such as 30s, 15m, 12h or 7d")
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
@@ -376,9 +376,9 @@ def main(
         if create_admin:
             click.echo(f"{make_admin(create_admin)} is a super administrator")
             return
+        interfere(app, delay, fail_rate)
         if reset:
             seed.reset()
-        interfere(app, delay, fail_rate)
         try:
             sockets = listening_sockets(app.config["HOST"], app.config["PORT"])
         except OSError as error:

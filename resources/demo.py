@@ -31,8 +31,10 @@ log = logging.getLogger("halolight")
 
 #: What says that a request came through a proxy, from wherever.
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
-#: What must not be shown of a path: the token of a file's link, and whatever a parameter calls a secret.
-_SECRET = re.compile(r"(/api/files/raw/)[^?]+|([?&][^=&]*(?:token|secret|password)[^=&]*=)[^&]*", re.IGNORECASE)
+#: What must not be shown of a path: a file's link, what a parameter calls a secret, any word as long as a token.
+_SECRET = re.compile(
+    r"(/raw/+)[^?]+|([?&][^=&]*(?:token|secret|password)[^=&]*=)[^&]*|[a-z0-9_.~-]{40,}", re.IGNORECASE
+)
 
 
 class AccountSchema(Schema):
@@ -88,7 +90,8 @@ def controls_open() -> bool:
     if current_app.config["DEMO_CONTROLS"] == "open":
         return True
     proxied = any(name in request.headers for name in FORWARDED)
-    trusted = current_app.config["TRUSTED_PROXY"] in security.LOOPBACK
+    # Only X-Forwarded-For makes waitress put the client's address in the place of the proxy's.
+    trusted = current_app.config["TRUSTED_PROXY"] in security.LOOPBACK and "X-Forwarded-For" in request.headers
     return request.remote_addr in security.LOOPBACK and (trusted or not proxied)
 
 
@@ -122,7 +125,9 @@ def interfere() -> None:
     if status is None and random.random() < current_app.config["DEMO_FAIL_RATE"]:
         status = random.choice((500, 503))
     if status == 401:
-        security.refuse_401("invalid_token", "The demo controls made this error", token_sent=True)
+        sent = "Authorization" in request.headers
+        reason = "invalid_token" if sent else "missing_token"
+        security.refuse_401(reason, "The demo controls made this error", token_sent=sent)
     if status is not None:
         refuse(status, "The demo controls made this error", **({"retry_after": 1} if status in (429, 503) else {}))
 
@@ -154,12 +159,12 @@ def remember(response: Response) -> Response:
     """Keep what a developer wants to see of the last requests: never a body, never a token."""
     if "started" in g and request.path.startswith("/api/") and not request.path.startswith("/api/demo"):
         g.ignored_params = [name for name in g.ignored_params if name not in ("_delay", "_status")]
-        path = request.full_path.rstrip("?")
+        path = request.full_path.rstrip("?")[:500]  # before the masking, which takes long for a long one
         current_app.extensions["last_requests"].append(
             {
                 "time": models.now(),
                 "method": request.method,
-                "path": _SECRET.sub(lambda found: f"{found[1] or found[2]}***", path)[:500],
+                "path": _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", path),
                 "status": response.status_code,
                 "ms": round((time.perf_counter() - g.started) * 1000),
                 "user_id": g.caller.id if "caller" in g else None,

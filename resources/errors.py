@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import logging
+import re
 from typing import Any, NoReturn
 
 import flask_smorest
@@ -127,7 +128,7 @@ def phrase(status: int) -> str:
 
 def envelope(status: int, text: str, fields: list[tuple[str, str]], reason: str = "") -> dict[str, Any]:
     """The error envelope of the product document, in the language of the request."""
-    code = CODES.get(status) or phrase(status).upper().replace(" ", "_").replace("-", "_")
+    code = CODES.get(status) or re.sub(r"\W+", "_", phrase(status).upper())
     message = translate(text, g.language)
     error: dict[str, Any] = {
         "code": "VALIDATION_ERROR" if status == 400 and fields else code,

@@ -7,6 +7,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from flask import g
 
 import halolight
 import models
@@ -45,6 +46,18 @@ def test_half_of_the_threads_stay_awake(app, http, naps):
     assert http.get("/api/users?_delay=800").headers["X-Demo-Delay"] == "0" and naps == []
 
 
+def test_a_delay_comes_before_the_login_and_holds_neither_connection_nor_lock(app, demo, monkeypatch):
+    seen = []
+    kept = isinstance(models.db.obj, models.SQLite)  # one connection per thread, held anyway
+
+    def nap(seconds):
+        seen.append(("caller" in g, models.db.in_transaction(), models.db.is_closed() or kept))
+
+    monkeypatch.setattr(time, "sleep", nap)
+    assert demo.post("/api/tasks?_delay=800", {"title": "x"}).status_code == 201
+    assert seen == [(False, False, True)]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 418, 429, 499, 500, 503, 599])
 def test_a_forced_status_comes_in_the_envelope_and_the_view_is_not_run(demo, status):
     reply = demo.post(f"/api/tasks?_status={status}", {"title": "x"})
@@ -52,6 +65,12 @@ def test_a_forced_status_comes_in_the_envelope_and_the_view_is_not_run(demo, sta
     assert not Task.select().where(Task.title == "x").exists()
     assert ("Retry-After" in reply.headers) is (status in (429, 503))
     assert ("WWW-Authenticate" in reply.headers) is (status == 401)
+
+
+def test_a_forced_401_says_what_a_real_one_would(http, demo):
+    assert http.get("/api/users?_status=401").json["error"]["reason"] == "missing_token"
+    reply = demo.get("/api/users?_status=401")
+    assert reply.json["error"]["reason"] == "invalid_token" and "invalid_token" in reply.headers["WWW-Authenticate"]
 
 
 @pytest.mark.parametrize("query", ["_delay=10001", "_delay=-1", "_delay=x", "_status=200", "_status=600", "_status="])
@@ -81,6 +100,15 @@ def test_the_command_line_delays_and_fails_all(app, http, naps):
 def test_a_bad_option_is_refused_in_one_line(app, delay, rate):
     with pytest.raises(halolight.BadConfiguration, match="^--(delay|fail-rate): "):
         halolight.interfere(app, delay, rate)
+
+
+@pytest.mark.parametrize("options", [("200-800", None), (None, "0.05")])
+def test_production_neither_delays_nor_fails(make_app, options):
+    app = make_app(NODE_ENV="production", JWT_SECRET="x" * 32)
+    with pytest.raises(halolight.BadConfiguration, match="development only"):
+        halolight.interfere(app, *options)
+    reply = app.test_client().get("/api/users?_delay=5000&_status=503")
+    assert reply.status_code == 401 and "X-Demo-Delay" not in reply.headers
 
 
 def test_a_reset_puts_back_the_rows_and_clears_mails_and_requests(http, demo):
@@ -146,6 +174,14 @@ def test_the_last_requests_show_what_was_ignored_and_no_secret(http, demo):
     first = rows[1]
     assert (first["method"], first["path"], first["status"]) == ("POST", "/api/tasks?colour=red&token=***", 201)
     assert first["ignoredFields"] == ["remember"] and first["userId"] == demo.id
+    for path in (
+        f"/api/users?jwt={demo.tokens['access_token']}",
+        "/api/files//raw/s3cret",
+        f"/api/x?{'token' * 40_000}",
+    ):
+        http.get(path)
+    rows = http.get("/api/demo/requests").json["data"]["items"][:3]
+    assert [row["path"] for row in rows] == ["/api/x?***", "/api/files//raw/***", "/api/users?jwt=***"]
     for number in range(205):
         http.get(f"/api/{number}")
     assert http.get("/api/demo/requests").json["data"]["total"] == 200
@@ -161,6 +197,16 @@ def test_the_controls_are_absent_in_production_and_from_elsewhere(make_app, meth
     assert opened.open(path, method=method, environ_base={"REMOTE_ADDR": "192.168.0.9"}).status_code != 404
     production = make_app(NODE_ENV="production", JWT_SECRET="x" * 32, DEMO_CONTROLS="open").test_client()
     assert production.open(path, method=method).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"X-Forwarded-For": "127.0.0.1"}, 200), ({"X-Real-IP": "8.8.8.8"}, 404), ({"Forwarded": "for=8.8.8.8"}, 404)],
+)
+def test_a_trusted_proxy_is_believed_by_x_forwarded_for_only(make_app, headers, status):
+    http = make_app(TRUSTED_PROXY="127.0.0.1").test_client()
+    assert http.get("/api/demo/accounts", headers=headers).status_code == status
+    assert http.get("/api/demo/accounts", headers=headers, environ_base={"REMOTE_ADDR": "8.8.8.8"}).status_code == 404
 
 
 def test_delays_and_errors_are_for_this_machine_only(http, naps):
