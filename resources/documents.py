@@ -9,7 +9,7 @@ import peewee
 from marshmallow import ValidationError, fields, pre_load, validate
 
 import models
-from models import Activity, Document, DocumentReader, DocumentShare, Notification, User
+from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.folders import refuse_foreign_folder
 from resources.schemas import (
@@ -125,6 +125,8 @@ def remember_reader(document: Any) -> Any:
 @blp.response(200, DOCUMENTS)
 def list_documents(args):
     """The documents you wrote or were given a share of, without their contents"""
+    references("folderId", Folder.visible_to, args.get("folder_id"))
+    references("authorId", User.contacts, args.get("author_id"))
     return paginate(SCOPES[args["scope"]], args)
 
 
@@ -208,6 +210,9 @@ def share_document(data, document_id):
 def unshare_document(data, document_id):
     """Take a document back from some of those it is shared with, or from all"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
+    ids = data.get("user_ids", [])
+    if set(ids) - {share.user_id for share in document.shares}:
+        references("userIds", User.contacts, ids)
     document.unshare(data.get("user_ids"))
     Activity.record(current_user.id, "update", document)
     return document

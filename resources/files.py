@@ -10,8 +10,8 @@ from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
 import models
-from models import Activity, File, FileBytes
-from resources.api import Blueprint, get_all_or_404, get_or_404, paginate
+from models import Activity, File, FileBytes, Folder
+from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.downloads import bytes_of, describe, link, linked_file
 from resources.errors import refuse
 from resources.folders import refuse_foreign_folder
@@ -140,6 +140,7 @@ def check_room(size: int) -> None:
 @blp.response(200, FILES)
 def list_files(args):
     """Your files"""
+    references("folderId", Folder.visible_to, args.get("folder_id"))
     return paginate(File.visible_to, args)
 
 
@@ -174,7 +175,7 @@ def get_storage():
 
 @blp.route("/raw/<token>")
 @blp.arguments(DownloadArgs(), location="query")
-@blp.response(200, BINARY, content_type="application/octet-stream", errors=(416,))
+@blp.response(200, BINARY, content_type="*/*", errors=(416,))
 def download_raw(args, token):
     """The bytes of a file, by the link in its `url`"""
     return bytes_of(linked_file(token), args["inline"], "max-age=3600")
@@ -191,7 +192,7 @@ def get_file(file_id):
 @blp.route("/<id:file_id>/download")
 @blp.require("files:view")
 @blp.arguments(DownloadArgs(), location="query")
-@blp.response(200, BINARY, content_type="application/octet-stream", errors=(416,))
+@blp.response(200, BINARY, content_type="*/*", errors=(416,))
 def download_file(args, file_id):
     """The bytes of a file"""
     return bytes_of(get_or_404(File.visible_to, file_id), args["inline"], "no-cache")

@@ -76,6 +76,7 @@ def refuse_place(folder_id: int, parent_id: int | None, owner_id: int) -> None:
 @blp.response(200, FOLDERS)
 def list_folders(args):
     """Your folders"""
+    references("parentId", Folder.visible_to, args.get("parent_id"))
     return paginate(Folder.visible_to, args)
 
 

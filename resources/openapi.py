@@ -103,7 +103,7 @@ def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
     field: Any
     lifted: dict[str, Any] = {}
     if schema is None:
-        name, field = "EmptyReply", ma.fields.Raw(allow_none=True, required=True, metadata={"type": "null"})
+        name, field = "EmptyReply", ma.fields.Raw(required=True, metadata={"type": "null"})
     else:
         inner, paged = reply_schema(schema), schema.many and schema.paged  # type: ignore[attr-defined]
         name = inner.__name__ + ("Page" if paged else "List" if schema.many else "Reply")

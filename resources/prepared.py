@@ -116,7 +116,8 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     used = {name: args[name] for name in model.FILTERS if name in args}
     if "search" in used:
         used["search"] = "%" + _SPECIAL.sub(r"\\\g<0>", used["search"]) + "%"
-    shape = tuple((name, len(v) if isinstance(v, list) else v is not None) for name, v in used.items())
+    # Words for what is no list: True would be the same key as a list of one.
+    shape = tuple((n, len(v) if isinstance(v, list) else "null" if v is None else "one") for n, v in used.items())
     values: dict[str, Any] = {"user": user}
     for name, value in used.items():
         values |= {f"{name}.{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {name: value}

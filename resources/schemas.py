@@ -275,7 +275,7 @@ class Sort(ma.fields.Field):
         if any(name.removeprefix("-") not in self.names for name in names):
             raise ma.ValidationError(f"Allowed: {', '.join(self.names)}.")
         first = {name.removeprefix("-"): name for name in reversed(names)}
-        return tuple(name for name in names if first[name.removeprefix("-")] == name)[:5]
+        return tuple(dict.fromkeys(name for name in names if first[name.removeprefix("-")] == name))[:5]
 
 
 class PageArgs(Schema):

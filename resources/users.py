@@ -66,6 +66,8 @@ class ProfileSchema(UserSchema):
 
 
 class UserStatusSchema(UserSchema):
+    status = Choice(User.STATUSES, required=True)
+
     class Meta(Schema.Meta):
         fields = ("status",)
 
