@@ -312,6 +312,20 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return bound
 
 
+def connection_limit() -> int:
+    """How many connections are taken at once: 2,000, or as many as the limit of open files allows when raised."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 2000
+    wanted = 2200  # some for the database and the log
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return 2000 if soft == resource.RLIM_INFINITY else max(min(2000, soft - 200), 10)
+
+
 def serve(app: Flask, sockets: list[socket.socket]) -> None:
     """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most."""
     proxy = app.config["TRUSTED_PROXY"]
@@ -320,7 +334,7 @@ def serve(app: Flask, sockets: list[socket.socket]) -> None:
         sockets=sockets,
         # A request mostly waits (for a hash, a lock, a slow client): 4 threads made others wait 3 s, 32 none.
         threads=app.config["THREADS"],
-        connection_limit=2000,
+        connection_limit=connection_limit(),
         asyncore_use_poll=True,  # select() ends at 1,024 descriptors
         ident="",
         # Far above our own limits, so that the 413 comes from the application, as JSON with CORS headers.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +41,7 @@ from peewee import (
     IntegrityError,
     Model,
     NodeList,
+    OperationalError,
     Select,
     SqliteDatabase,
     TextField,
@@ -86,14 +88,48 @@ class SQLite(SqliteDatabase):
         super().__init__(path, pragmas=pragmas, timeout=5, lock_type="IMMEDIATE", check_same_thread=False)
         self.prepared: dict[Any, Any] = {}
         self._opened: list[sqlite3.Connection] = []
+        self._file: tuple[int, int] | None = None
 
     def _connect(self) -> sqlite3.Connection:
+        self.check_file()  # or SQLite would make an empty one
         connection = super()._connect()  # type: ignore[misc]
         self._opened.append(connection)
+        self._file = self._file or self._file_there()
         return connection
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        self.check_file()
+        return super().execute_sql(sql, params)
+
+    def rollback(self) -> None:
+        if self.connection().in_transaction:  # SQLite ends it itself when the disk is full
+            super().rollback()
+
+    def check_file(self) -> None:
+        """Refuse to go on (OperationalError) unless the file that was opened is still in its place.
+
+        A kept connection would read and write on in a file that was deleted or replaced, until all is lost with
+        it. Asking takes 2 µs. The file may come back; another one is not used before it was looked into at a start.
+        """
+        if self._file and self._file != self._file_there():
+            raise OperationalError(f"{self.database} was deleted or replaced: put it back, or start HaloLight anew")
+
+    def _file_there(self) -> tuple[int, int] | None:
+        """Device and inode of the file; None where there is none."""
+        if os.name == "nt":  # there a file in use can be neither deleted nor replaced
+            return None
+        try:
+            found = os.stat(self.database)  # noqa: PTH116 (three times as fast as Path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def close_all(self) -> None:
         """Close every thread's connection; the last one folds the write-ahead log into the file."""
+        if self._opened and self._file != self._file_there():
+            # SQLite would leave the log to the file that is there now, and ruin it at the next start.
+            with suppress(sqlite3.Error):
+                self._opened[-1].execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
         while self._opened:
             self._opened.pop().close()
@@ -157,6 +193,8 @@ def write() -> Iterator[None]:
         if not on_sqlite:
             db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
         yield
+    if on_sqlite:
+        db.check_file()  # before anybody is told that it was written
 
 
 def create_tables() -> bool:

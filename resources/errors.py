@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import logging
 import re
+import sqlite3
 from typing import Any, NoReturn
 
 import flask_smorest
@@ -37,6 +38,10 @@ TEXTS = {
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",
 }
+
+#: Errors of the database that are ours, as are SQLite's plain "error" and a statement after one that failed.
+MISTAKES = (peewee.ProgrammingError, peewee.DataError, peewee.NotSupportedError, sqlite3.ProgrammingError)
+IN_FAILED_TRANSACTION = "25P02"
 
 
 class Refusal(HTTPException):
@@ -84,8 +89,9 @@ class Api(Documented, flask_smorest.Api):
     def _register_error_handlers(self) -> None:
         super()._register_error_handlers()
         self._app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
-        self._app.register_error_handler(peewee.OperationalError, self.handle_unavailable)
-        self._app.register_error_handler(peewee.InterfaceError, self.handle_unavailable)
+        # The driver's own class: SQLite may fail while rows are fetched, where Peewee does not look.
+        for kind in (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError):
+            self._app.register_error_handler(kind, self.handle_database_error)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Any HTTPException, whoever raised it, as the error envelope with its own headers."""
@@ -113,7 +119,12 @@ class Api(Documented, flask_smorest.Api):
         field = camel_case(column.removesuffix("_key"))
         return self.handle_http_exception(Refusal(409, "This value is taken.", fields={field: "This value is taken."}))
 
-    def handle_unavailable(self, error: Exception) -> Response:
+    def handle_database_error(self, error: Exception) -> Response:
+        """503 with one line in the log where the database is not available; a statement that is wrong is a bug."""
+        driver = getattr(error, "orig", error)
+        code = getattr(driver, "sqlite_errorcode", getattr(driver, "sqlstate", None))
+        if isinstance(error, MISTAKES) or code in (sqlite3.SQLITE_ERROR, IN_FAILED_TRANSACTION):
+            raise error
         log.error("database not available: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
         return self.handle_http_exception(Refusal(503))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,6 +198,21 @@ class Server:
     process: subprocess.Popen[str]
     url: str
     output: list[str]
+    log: Path
+
+    def call(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> tuple[int, Any]:
+        """One request on a connection of its own, `body` as JSON unless it is bytes: status and decoded reply."""
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", "Authorization": f"Bearer {token}", **headers}
+        with closing(connection):
+            connection.request(method, path, raw, sent)
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read())
+
+    def log_in(self, email: str = "admin@example.com") -> str:
+        """An access token of a seeded account."""
+        return self.call("POST", "/api/auth/login", {"email": email, "password": "123456"})[1]["accessToken"]
 
 
 @pytest.fixture
@@ -205,19 +223,19 @@ def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     def start(*options: str, **variables: str) -> Server:
         environment = {**os.environ, "DATABASE_URL": database_url, **variables}
         command = [sys.executable, str(ROOT / "halolight.py"), "--port", "0", *options]
-        log = (tmp_path / f"server{len(started)}.log").open("w")
-        process = subprocess.Popen(
-            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-        log.close()
+        log = tmp_path / f"server{len(started)}.log"
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         started.append(process)
         output: list[str] = []
         assert process.stdout is not None
         for line in process.stdout:
             output.append(line.rstrip())
             if line.startswith("HaloLight ready on "):
-                return Server(process, line.split()[-1], output)
-        raise AssertionError(f"it did not start: {output} {(tmp_path / 'server0.log').read_text()}")
+                return Server(process, line.split()[-1], output, log)
+        raise AssertionError(f"it did not start: {output} {log.read_text()}")
 
     yield start
     for process in started:

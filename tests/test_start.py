@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -187,18 +188,15 @@ def test_a_console_that_knows_no_chinese_is_no_reason_to_stop(serve):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_end_waits_for_running_replies_and_leaves_one_file(serve, database_url, number):
     server = serve()
-    body = b'{"email": "nobody@example.com", "password": "123456"}'  # hashed in full, so it takes a while
-    head = "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
-    running = [socket.create_connection(address, timeout=20) for _ in range(6)]
-    for connection in running:
-        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    time.sleep(0.1)
-    server.process.send_signal(number)
-    assert [connection.recv(15) for connection in running] == [b"HTTP/1.1 401 UN"] * 6
-    assert server.process.wait(12) == 0
-    for connection in running:
-        connection.close()
+    with ExitStack() as stack:
+        running = [stack.enter_context(socket.create_connection(address, timeout=20)) for _ in range(6)]
+        for connection in running:
+            connection.sendall(b"GET /api/users?_delay=2500 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(1)  # by now the server has read them all
+        server.process.send_signal(number)
+        assert [connection.recv(15) for connection in running] == [b"HTTP/1.1 401 UN"] * 6
+        assert server.process.wait(12) == 0
     if database_url.startswith("sqlite"):
         path = Path(database_url.removeprefix("sqlite:///"))
         assert [p.name for p in path.parent.glob("test.db*")] == ["test.db"]

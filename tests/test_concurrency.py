@@ -1,0 +1,129 @@
+"""Many clients at once, over HTTP against the real server: no write is lost, and of many who race one wins."""
+
+import socket
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+CROWD = 16
+
+
+def at_once(calls):
+    """The replies to calls that all start at the same moment."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call):
+        gate.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def statuses(replies):
+    return Counter(status for status, _ in replies)
+
+
+@pytest.fixture
+def server(serve):
+    return serve(LOG_LEVEL="ERROR")
+
+
+@pytest.fixture
+def token(server):
+    return server.log_in()
+
+
+def test_sixteen_writers_of_two_processes_meet_no_lock_and_lose_no_update(serve, server, token):
+    servers = (server, serve(LOG_LEVEL="ERROR"))
+    times = {"start": "2026-11-24T10:00:00Z", "end": "2026-11-24T11:00:00Z"}
+    event = server.call("POST", "/api/calendar/events", {"title": "会", **times}, token)[1]["data"]
+    people = [row["id"] for row in server.call("GET", "/api/contacts?pageSize=16", None, token)[1]["data"]["items"]]
+
+    def writer(person):
+        server = servers[person % 2]
+        path = f"/api/tasks/{server.call('POST', '/api/tasks', {'title': '事'}, token)[1]['data']['id']}"
+        for _ in range(10):
+            progress = server.call("GET", path, None, token)[1]["data"]["progress"]
+            assert server.call("PUT", path, {"progress": progress + 1}, token)[0] == 200
+        invited = f"/api/calendar/events/{event['id']}/attendees"
+        assert server.call("POST", invited, {"attendeeIds": [person]}, token)[0] in (200, 201)
+        return server.call("GET", path, None, token)[1]["data"]["progress"]
+
+    assert at_once([lambda person=person: writer(person) for person in people]) == [10] * CROWD
+    attendees = server.call("GET", f"/api/calendar/events/{event['id']}", None, token)[1]["data"]["attendees"]
+    assert {person["id"] for person in attendees} == set(people) - {event["organizerId"]}
+    assert [each.log.read_text() for each in servers] == ["", ""]
+
+
+def test_changes_of_different_fields_of_one_row_all_survive(server, token):
+    path = f"/api/users/{server.call('GET', '/api/users/me', None, token)[1]['data']['id']}"
+    fields = ("name", "phone", "department", "position", "bio")
+    for turn in range(5):
+        wanted = {field: f"{turn}{number}0000000" for number, field in enumerate(fields)}
+        calls = [lambda pair=pair: server.call("PUT", path, dict([pair]), token) for pair in wanted.items()]
+        assert statuses(at_once(calls)) == {200: len(fields)}
+        row = server.call("GET", path, None, token)[1]["data"]
+        assert {field: row[field] for field in fields} == wanted
+
+
+def test_one_email_is_registered_once(server):
+    person = {"email": "same@example.com", "password": "secret-123"}
+    names = [{"username": f"same{number}"} for number in range(CROWD)]
+    calls = [lambda name=name: server.call("POST", "/api/auth/register", person | name) for name in names]
+    replies = at_once(calls)
+    assert statuses(replies) == {201: 1, 409: CROWD - 1}
+    named = [[each["field"] for each in body["error"]["details"]] for status, body in replies if status == 409]
+    assert named == [["email"]] * (CROWD - 1)
+
+
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/documents", "/api/folders", "/api/calendar/events"])
+def test_one_row_is_deleted_once(server, token, path):
+    body = {"title": "一", "name": "一", "start": "2026-11-24T10:00:00Z", "end": "2026-11-24T11:00:00Z"}
+    row = server.call("POST", path, body, token)[1]["data"]
+    replies = at_once([lambda: server.call("DELETE", f"{path}/{row['id']}", None, token)] * CROWD)
+    assert statuses(replies) == {200: 1, 404: CROWD - 1}
+
+
+def test_one_reset_token_sets_one_password(serve):
+    server, email = serve(), "demo@halolight.h7ml.cn"
+    server.call("POST", "/api/auth/forgot-password", {"email": email})
+    link = next(line for line in server.log.read_text().splitlines() if "reset-password?token=" in line)
+    passwords = [f"new-password-{number}" for number in range(CROWD)]
+    body = {"token": link.rpartition("token=")[2]}
+    path = "/api/auth/reset-password"
+    replies = at_once([lambda p=p: server.call("POST", path, body | {"password": p}) for p in passwords])
+    assert statuses(replies) == {200: 1, 400: CROWD - 1}
+    winner = next(p for p, (status, _) in zip(passwords, replies, strict=True) if status == 200)
+    assert server.call("POST", "/api/auth/login", {"email": email, "password": winner})[0] == 200
+
+
+def test_two_folders_moved_into_each_other_make_no_cycle(server, token):
+    for turn in range(5):
+        one, two = (
+            server.call("POST", "/api/folders", {"name": f"{turn}{letter}"}, token)[1]["data"]["id"]
+            for letter in "甲乙"
+        )
+        moves = [(one, two), (two, one)]
+        calls = [lambda m=m: server.call("PUT", f"/api/folders/{m[0]}", {"parentId": m[1]}, token) for m in moves]
+        assert statuses(at_once(calls)) == {200: 1, 409: 1}
+
+
+def test_a_thousand_idle_connections_leave_the_service_unaffected(serve):
+    resource = pytest.importorskip("resource", reason="Windows has no limit of open files")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # what most shells give
+        server = serve(LOG_LEVEL="ERROR")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    token, address = server.log_in(), ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with ExitStack() as idle:
+        for _ in range(1100):
+            idle.enter_context(socket.create_connection(address, timeout=10))
+        calls = [lambda: server.call("GET", "/api/tasks", None, token)] * CROWD
+        assert statuses(at_once(calls)) == {200: CROWD}
+    assert server.log.read_text() == ""
