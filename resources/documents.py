@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, pre_load, validate
 import models
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
+from resources.errors import DATABASE_ERRORS, first_line, is_outage
 from resources.folders import refuse_foreign_folder
 from resources.schemas import (
     DELETED,
@@ -113,8 +114,10 @@ def remember_reader(document: Any) -> Any:
             DocumentReader.create(document=document.id, user=current_user.id)
     except peewee.IntegrityError:
         return document  # another tab was faster, or the document is gone since
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
-        log.warning("a reader of document %s was not remembered: %s", document.id, str(error).partition("\n")[0])
+    except DATABASE_ERRORS as error:
+        if not is_outage(error):
+            raise
+        log.warning("a reader of document %s was not remembered: %s", document.id, first_line(error))
         return document
     return document._replace(views=document.views + 1)
 

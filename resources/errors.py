@@ -39,6 +39,8 @@ TEXTS = {
     503: "The database is not available at the moment",
 }
 
+#: Whatever a database may raise: SQLite also while rows are fetched, where Peewee does not look.
+DATABASE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError)
 #: Errors of the database that are ours, as are SQLite's plain "error" and a statement after one that failed.
 MISTAKES = (peewee.ProgrammingError, peewee.DataError, peewee.NotSupportedError, sqlite3.ProgrammingError)
 IN_FAILED_TRANSACTION = "25P02"
@@ -89,8 +91,7 @@ class Api(Documented, flask_smorest.Api):
     def _register_error_handlers(self) -> None:
         super()._register_error_handlers()
         self._app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
-        # The driver's own class: SQLite may fail while rows are fetched, where Peewee does not look.
-        for kind in (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError):
+        for kind in DATABASE_ERRORS:
             self._app.register_error_handler(kind, self.handle_database_error)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
@@ -121,12 +122,21 @@ class Api(Documented, flask_smorest.Api):
 
     def handle_database_error(self, error: Exception) -> Response:
         """503 with one line in the log where the database is not available; a statement that is wrong is a bug."""
-        driver = getattr(error, "orig", error)
-        code = getattr(driver, "sqlite_errorcode", getattr(driver, "sqlstate", None))
-        if isinstance(error, MISTAKES) or code in (sqlite3.SQLITE_ERROR, IN_FAILED_TRANSACTION):
+        if not is_outage(error):
             raise error
-        log.error("database not available: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
+        log.error("database not available: %s", first_line(error))
         return self.handle_http_exception(Refusal(503))
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether one of DATABASE_ERRORS says that the database is not available, and not that our statement is wrong."""
+    driver = getattr(error, "orig", error)
+    code = getattr(driver, "sqlite_errorcode", getattr(driver, "sqlstate", None))
+    return not isinstance(error, MISTAKES) and code not in (sqlite3.SQLITE_ERROR, IN_FAILED_TRANSACTION)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def phrase(status: int) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import flask
-import peewee
 from flask import Response, current_app, jsonify, render_template, request, send_from_directory
 from flask_swagger_ui import flask_swagger_ui
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -18,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 import models
 from resources import demo
 from resources.api import Blueprint
-from resources.errors import refuse
+from resources.errors import DATABASE_ERRORS, refuse
 from resources.security import refuse_401
 
 blp = Blueprint("system", __name__, description="For probes and monitoring")
@@ -51,7 +50,7 @@ def get_health():
     try:
         models.db.execute_sql("SELECT 1").fetchall()
         status, database = 200, "ok"
-    except peewee.PeeweeException as error:
+    except DATABASE_ERRORS as error:
         log.error("health: the database does not answer: %s", type(error).__name__)
         status, database = 503, "error"
     timestamp = models.now().strftime("%Y-%m-%dT%H:%M:%SZ")

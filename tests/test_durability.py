@@ -184,6 +184,15 @@ def test_a_database_that_is_read_only_refuses_writes_and_reads_go_on(root, datab
     assert refused((reply.status_code, reply.json)) and root.get("/api/tasks").status_code == 200
 
 
+def test_a_document_is_read_for_the_first_time_though_its_reader_cannot_be_remembered(client_with, database_url):
+    reader = client_with("documents:*")
+    views = reader.get("/api/documents?sort=id").json["data"]["items"][0]["views"]
+    sqlite = database_url.startswith("sqlite")
+    models.db.execute_sql("PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
+    reply = reader.get("/api/documents/1")
+    assert reply.status_code == 200 and reply.json["data"]["views"] == views
+
+
 # --- What is an outage, and what is a bug ----------------------------------------------------------------------------
 
 
