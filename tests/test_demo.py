@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -234,50 +233,39 @@ def test_another_sites_page_cannot_press_the_buttons(http, headers, allowed):
         assert allowed or "CORS_ORIGINS" in reply.json["message"]
 
 
-def ask(url, method="GET", token="", body=None):
-    """The status of a request over HTTP."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return reply.status, json.load(reply)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
-
 def test_an_ordinary_request_passes_sixteen_that_are_delayed(serve):
     server, finished = serve(), []
     with ThreadPoolExecutor(16) as pool:
-        slow = [pool.submit(ask, f"{server.url}/api/users?_delay=3000") for _ in range(16)]
+        slow = [pool.submit(server.call, "GET", "/api/users?_delay=3000") for _ in range(16)]
         time.sleep(0.5)
-        assert ask(f"{server.url}/health")[0] == 200
+        assert server.call("GET", "/health")[0] == 200
         finished = [reply.done() for reply in slow]
     assert not any(finished) and [reply.result()[0] for reply in slow] == [401] * 16
 
 
 def test_twenty_resets_under_readers_and_writers_leave_the_seeded_rows(serve):
     server, over, seen = serve(), threading.Event(), set()
-    token = ask(f"{server.url}/api/demo/login", "POST", body={"email": "admin@example.com"})[1]["accessToken"]
-    before = ask(f"{server.url}/api/dashboard/stats", token=token)[1]["data"]
+    token = server.call("POST", "/api/demo/login", {"email": "admin@example.com"})[1]["accessToken"]
+    before = server.call("GET", "/api/dashboard/stats", token=token)[1]["data"]
 
     def read(path):
         while not over.is_set():
-            seen.add(ask(f"{server.url}{path}", token=token)[0])
+            seen.add(server.call("GET", path, token=token)[0])
 
     def write():
         while not over.is_set():
-            seen.add(ask(f"{server.url}/api/tasks", "POST", token, {"title": "x"})[0])
+            seen.add(server.call("POST", "/api/tasks", {"title": "x"}, token)[0])
 
     with ThreadPoolExecutor(20) as pool:
         paths = ("/api/users?pageSize=50", "/api/documents", "/api/dashboard/stats", "/api/conversations") * 4
         running = [pool.submit(read, path) for path in paths] + [pool.submit(write) for _ in range(4)]
-        resets = [ask(f"{server.url}/api/demo/reset", "POST")[0] for _ in range(20)]
+        resets = [server.call("POST", "/api/demo/reset")[0] for _ in range(20)]
         over.set()
         for each in running:
             each.result()
     assert resets == [200] * 20 and seen <= {200, 201}
-    assert ask(f"{server.url}/api/demo/reset", "POST")[0] == 200
-    after = ask(f"{server.url}/api/dashboard/stats", token=token)[1]["data"]
+    assert server.call("POST", "/api/demo/reset")[0] == 200
+    after = server.call("GET", "/api/dashboard/stats", token=token)[1]["data"]
     assert {key: after[key] for key in ("totalUsers", "totalDocuments", "totalFiles", "totalOrders")} == {
         key: before[key] for key in ("totalUsers", "totalDocuments", "totalFiles", "totalOrders")
     }

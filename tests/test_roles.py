@@ -1,8 +1,5 @@
 """Roles and permissions: who holds what, and that nobody reaches further than their own grants."""
 
-import urllib.error
-import urllib.request
-
 import pytest
 
 from models import Role, User
@@ -128,13 +125,7 @@ def test_a_client_may_put_back_what_it_got(root):
 
 
 def status(server, client):
-    token = client.tokens["access_token"]
-    asked = urllib.request.Request(f"{server.url}/api/tasks", headers={"Authorization": f"Bearer {token}"})
-    try:
-        return urllib.request.urlopen(asked).status
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
+    return server.call("GET", "/api/tasks", token=client.tokens["access_token"])[0]
 
 
 def test_a_change_counts_from_the_next_request_on_in_every_process(serve, root, client_with):
