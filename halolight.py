@@ -39,6 +39,7 @@ from models import DatabaseRefused, Role, Setting, User
 from resources import RESOURCES, demo, hooks, system
 from resources.auth import RegisterArgs
 from resources.errors import Api
+from resources.schemas import MAX_ID
 
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
@@ -211,7 +212,7 @@ class Id(IntegerConverter):
     regex = r"[0-9]{1,10}"
 
     def __init__(self, url_map: Any):
-        super().__init__(url_map, min=1, max=2**31 - 1)
+        super().__init__(url_map, min=1, max=MAX_ID)
 
 
 def create_app(**overrides: Any) -> Flask:
@@ -246,9 +247,9 @@ def configure(app: Flask, config: Config) -> None:
     app.config.update(
         TIMEZONE=config.timezone or get_localzone(),
         FRONTEND_URL=config.frontend_url or (config.cors_origins or ("http://localhost:3000",))[0],
+        PRODUCTION=config.production,
         HOST=config.host,
         BEYOND_LOOPBACK=config.beyond_loopback,
-        DEMO=config.demo,
         MAX_CONTENT_LENGTH=2 * 1024 * 1024,
         API_TITLE="HaloLight",
         API_VERSION=system.VERSION,
@@ -409,7 +410,7 @@ def main(
 
 def interfere(app: Flask, delay: str | None, fail_rate: str | None) -> None:
     """Set what the demo controls do to every request. Raises BadConfiguration."""
-    if (delay or fail_rate) and app.config["NODE_ENV"] == "production":
+    if (delay or fail_rate) and app.config["PRODUCTION"]:
         raise BadConfiguration("--delay and --fail-rate work in development only")
     if delay:
         found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", delay)
@@ -458,7 +459,7 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
         click.echo(f"Accounts (password {seed.PASSWORD}):")
         for email, role in seed.ACCOUNTS:
             click.echo(f"  {email:30} {role}")
-        if app.config["NODE_ENV"] == "production":
+        if app.config["PRODUCTION"]:
             click.echo("Warning: SEED_DEMO filled this production database with public accounts.")
         elif app.config["BEYOND_LOOPBACK"]:
             click.echo("Warning: listening beyond loopback; everybody who can reach this port can use these accounts.")

@@ -189,7 +189,7 @@ def logout(data):
 @blp.response(200, message="If the address is known, a mail with a link is on its way", write=False, errors=(429, 503))
 def forgot_password(data):
     """Ask for a link to set a new password"""
-    if current_app.config["NODE_ENV"] == "production":
+    if current_app.config["PRODUCTION"]:
         refuse(503, "Mail delivery is not set up")
     user = User.get_or_none(User.email == data["email"])
     security.count_attempt(user, data["email"])

@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
     app.after_request(finish)
     app.teardown_request(lambda error: models.release())
     origins = [re.escape(origin) + r"\Z" for origin in app.config["CORS_ORIGINS"]]
-    if app.config["NODE_ENV"] != "production":
+    if not app.config["PRODUCTION"]:
         origins.append(LOOPBACK_ORIGIN)
         if app.config["BEYOND_LOOPBACK"]:
             origins.append(PRIVATE_ORIGIN)
@@ -92,9 +92,9 @@ def language(accepted: str, default: str) -> str:
 def check_host() -> None:
     """Refuse names that only lead here by DNS (rebinding): a page of theirs would be of our own origin."""
     allowed = current_app.config["ALLOWED_HOSTS"]
-    if current_app.config["NODE_ENV"] == "production" and not allowed:
+    if current_app.config["PRODUCTION"] and not allowed:
         return
-    if not host_allowed(request.host, tuple(allowed), current_app.config["NODE_ENV"] == "production"):
+    if not host_allowed(request.host, tuple(allowed), current_app.config["PRODUCTION"]):
         host = re.sub(r"[^\w.:\[\]-]", "", request.host)[:100]
         refuse(403, f"Requests for the host {host} are refused; allow it with ALLOWED_HOSTS")
 

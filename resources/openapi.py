@@ -63,13 +63,11 @@ def base_name(schema: ma.Schema) -> str:
     return type(schema).__name__.removesuffix("Schema")
 
 
-@cache
 def reply_schema(schema: ma.Schema) -> type[ma.Schema]:
     """What a reply holds of `schema`: all that is dumped, and all of it always there."""
     return _narrowed(base_name(schema), schema, tuple(schema.dump_fields), always=True)
 
 
-@cache
 def input_schema(schema: ma.Schema) -> type[ma.Schema]:
     """What a body may hold of `schema`: all that is loaded."""
     suffix = "Changes" if schema.partial else "" if base_name(schema).endswith("Args") else "Input"

@@ -20,6 +20,7 @@ from models import BaseModel
 from resources.openapi import camel_case
 from resources.prepared import dumper
 
+#: The highest id: that of a Postgres integer.
 MAX_ID = 2**31 - 1
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _OWN_AVATAR = re.compile(r"/api/avatars/\d+\.svg")

@@ -69,7 +69,7 @@ def get_metrics():
             refuse_401("missing_token", "Log in first")
         if not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
             refuse_401("invalid_token", "The token is not valid", token_sent=True)
-    elif current_app.config["NODE_ENV"] == "production":
+    elif current_app.config["PRODUCTION"]:
         refuse(404)
     return Response(generate_latest(current_app.extensions["metrics"]), content_type=CONTENT_TYPE_LATEST)
 
@@ -81,7 +81,7 @@ def page(template: str, **values: Any) -> Response:
 @pages.get("/")
 def home():
     """Links, and what a front-end developer needs of the demo controls where they answer"""
-    controls = current_app.config["NODE_ENV"] != "production" and demo.controls_open()
+    controls = not current_app.config["PRODUCTION"] and demo.controls_open()
     return page("home.html", version=VERSION, controls=controls)
 
 
