@@ -36,7 +36,7 @@ from werkzeug.routing import IntegerConverter
 import models
 import seed
 from models import DatabaseRefused, Role, Setting, User
-from resources import RESOURCES, demo, hooks, system
+from resources import RESOURCES, demo, hooks, prepared, system
 from resources.auth import RegisterArgs
 from resources.errors import Api
 from resources.schemas import MAX_ID
@@ -228,8 +228,7 @@ def create_app(**overrides: Any) -> Flask:
     app.config["JWT_SECRET"] = config.jwt_secret or Setting.read("secret")
     app.url_map.converters["id"] = Id
     app.url_map.strict_slashes = False  # a redirect would break a CORS preflight
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = prepared.JSON(app)
     hooks.init_app(app)
     app.register_blueprint(system.pages)
     api = Api(app)
@@ -441,6 +440,9 @@ def make_admin(email: str) -> str:
 
 
 def configure_logging(app: Flask) -> None:
+    # What no format of ours shows need not be found out for every line (logging HOWTO, "Optimization").
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(hooks.JSONLines() if app.config["LOG_FORMAT"] == "json" else text)

@@ -254,8 +254,13 @@ class UTCField(DateTimeField):
 
     def python_value(self, value: Any) -> Any:
         if isinstance(value, str):
-            value = datetime.fromisoformat(value)
+            return _instant(value)
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z")
 
 
 @lru_cache(maxsize=1024)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, NoReturn, cast
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
 
 import flask_smorest
 import marshmallow as ma
@@ -18,7 +19,7 @@ import models
 from models import BaseModel
 from resources import openapi, prepared
 from resources.errors import refuse, refuse_field
-from resources.schemas import Values
+from resources.schemas import Values, timezone
 from resources.security import authenticate, current_user
 from resources.texts import translate
 
@@ -30,6 +31,14 @@ class Parser(FlaskParser):
 
     DEFAULT_VALIDATION_STATUS = 400
     __location_map__ = {**FlaskParser.__location_map__, "multipart": "load_multipart"}
+
+    def parse(self, argmap: Any, req: Request | None = None, *, location: str | None = None, **options: Any) -> Any:
+        query = request.query_string
+        if location != "query" or len(query) > 500:
+            return super().parse(argmap, req, location=location, **options)
+        # What a query says depends on nothing but these, so it is read once and remembered: 30 µs of a list.
+        args, g.ignored_params = _read_query(self, argmap, query, timezone())
+        return args.copy()
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
         raw = req.get_data()
@@ -75,6 +84,11 @@ class Parser(FlaskParser):
             elif texts[-1].strip():
                 found[name] = texts[-1]
         return found
+
+
+@lru_cache(maxsize=512)
+def _read_query(parser: Parser, schema: ma.Schema, query: bytes, zone: ZoneInfo) -> tuple[dict[str, Any], list[str]]:
+    return FlaskParser.parse(parser, schema, request, location="query"), g.ignored_params
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -145,10 +159,11 @@ class Blueprint(flask_smorest.Blueprint):
 
     @staticmethod
     def _prepare_response_content(data: Any) -> dict[str, Any]:
-        if "page" in g:
-            data = {"items": data, **g.page}
-        lifted = {key: data[key] for key in g.lift}
-        return {"success": True, "data": data, "message": translate(g.message, g.language), **lifted}
+        context, _ = prepared.current()
+        if "page" in context:
+            data = {"items": data, **context.page}
+        lifted = {key: data[key] for key in context.lift}
+        return {"success": True, "data": data, "message": translate(context.message, context.language), **lifted}
 
     # From here on: what the OpenAPI document says of a route.
 
@@ -191,7 +206,7 @@ def shown(result: Any) -> Any:
 
 def manages(model: type[BaseModel]) -> bool:
     """Whether the caller may act on other people's rows of this model."""
-    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:manage")
+    return not model.RESOURCE or g.caller.allows(f"{model.RESOURCE}:manage")
 
 
 def current_id() -> int:
@@ -206,7 +221,7 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
     """
     model = prepared.model_of(selector)
     manage = manages(model)
-    row = prepared.one(selector, row_id, current_user.id, manage)
+    row = prepared.one(selector, row_id, g.caller.id, manage)
     if row is None:
         refuse(404)
     if change is False:
@@ -220,7 +235,7 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
 
 def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]:
     """The asked-for page of the rows that the rule lets the caller see, filtered and sorted as `args` say."""
-    rows, total = prepared.page(selector, args, current_user.id, manages(prepared.model_of(selector)))
+    rows, total = prepared.page(selector, args, g.caller.id, manages(prepared.model_of(selector)))
     set_page(args, total)
     return rows
 
@@ -236,17 +251,23 @@ def set_page(args: dict[str, Any], total: int) -> None:
     """Say in body and headers which page this is: X-Total-Count, and Link (RFC 8288) with relative references."""
     page, size = args["page"], args["page_size"]
     pages = -(-total // size)
-    g.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
-    others = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "page"])
-    path = f"{request.path}?{others}&" if others else f"{request.path}?"
+    context, asked = prepared.current()
+    context.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
+    context.headers["X-Total-Count"] = str(total)
+    context.headers["Link"] = links(asked.path, asked.query_string.decode("latin-1"), page, pages)
+
+
+@lru_cache(maxsize=1024)
+def links(path: str, query: str, page: int, pages: int) -> str:
+    """The pages around this one: `</api/users?pageSize=2&page=1>; rel="first", …`."""
+    others = urlencode([(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key != "page"])
+    path = f"{path}?{others}&" if others else f"{path}?"
     numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": max(pages, 1)}
-    links = [
+    return ", ".join(
         f'<{path}page={number}>; rel="{name}"'
         for name, number in numbers.items()
         if (name != "prev" or 1 < page <= pages + 1) and (name != "next" or page < pages)
-    ]
-    g.headers["X-Total-Count"] = str(total)
-    g.headers["Link"] = ", ".join(links)
+    )
 
 
 def get_all_or_404(

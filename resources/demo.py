@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from marshmallow import fields
 
 import models
@@ -23,12 +23,15 @@ from resources import security
 from resources.api import Blueprint, paginate_list
 from resources.auth import TOKENS, open_session, reset_link
 from resources.errors import refuse, refuse_field
+from resources.prepared import current
 from resources.schemas import Email, Instant, LongPageArgs, Schema, base_url
 from resources.texts import translate
 
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
 log = logging.getLogger("halolight")
 
+#: What a request asks for a delay or an error with, besides the parameters `_delay` and `_status`.
+HEADERS = ("X-Demo-Delay", "X-Demo-Status")
 #: What says that a request came through a proxy, from wherever.
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 #: What must not be shown of a path: a file's link, what a parameter calls a secret, any word as long as a token.
@@ -109,34 +112,38 @@ def guard() -> None:
 
 def interfere() -> None:
     """Delay or fail the request as it asks for, or as the command line does for all."""
-    path = request.path
-    if (
-        request.method == "OPTIONS"
-        or not path.startswith("/api/")
-        or path.startswith("/api/demo")
-        or not controls_open()
-    ):
+    (_, asked), config = current(), current_app.config
+    wished = any(name in asked.args for name in ("_delay", "_status")) or any(h in asked.headers for h in HEADERS)
+    if not (wished or config["DEMO_DELAY"] or config["DEMO_FAIL_RATE"]):
         return
-    delay, status = asked("_delay", "X-Demo-Delay", 0, 10_000), asked("_status", "X-Demo-Status", 400, 599)
-    if delay is None and current_app.config["DEMO_DELAY"]:
-        delay = random.randint(*current_app.config["DEMO_DELAY"])
+    if not counts(asked) or asked.method == "OPTIONS" or not controls_open():
+        return
+    delay = number(asked, "_delay", HEADERS[0], 0, 10_000)
+    status = number(asked, "_status", HEADERS[1], 400, 599)
+    if delay is None and config["DEMO_DELAY"]:
+        delay = random.randint(*config["DEMO_DELAY"])
     if delay is not None:
         g.headers["X-Demo-Delay"] = str(sleep(delay))
-    if status is None and random.random() < current_app.config["DEMO_FAIL_RATE"]:
+    if status is None and random.random() < config["DEMO_FAIL_RATE"]:
         status = random.choice((500, 503))
     if status == 401:
-        sent = "Authorization" in request.headers
+        sent = "Authorization" in asked.headers
         reason = "invalid_token" if sent else "missing_token"
         security.refuse_401(reason, "The demo controls made this error", token_sent=sent)
     if status is not None:
         refuse(status, "The demo controls made this error", **({"retry_after": 1} if status in (429, 503) else {}))
 
 
-def asked(parameter: str, header: str, minimum: int, maximum: int) -> int | None:
+def counts(asked: Request) -> bool:
+    """Whether it is the API's, and no control itself."""
+    return asked.path.startswith("/api/") and not asked.path.startswith("/api/demo")
+
+
+def number(asked: Request, parameter: str, header: str, minimum: int, maximum: int) -> int | None:
     """A number from the query or a header; 400 where it is none, or out of range."""
-    name, text = (
-        (parameter, request.args[parameter]) if parameter in request.args else (header, request.headers.get(header))
-    )
+    name, text = (parameter, asked.args.get(parameter))
+    if text is None:
+        name, text = (header, asked.headers.get(header))
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,5}", text) or not minimum <= int(text) <= maximum:
@@ -157,20 +164,20 @@ def sleep(milliseconds: int) -> int:
 
 def remember(response: Response) -> Response:
     """Keep what a developer wants to see of the last requests: never a body, never a token."""
-    if "started" in g and request.path.startswith("/api/") and not request.path.startswith("/api/demo"):
-        g.ignored_params = [name for name in g.ignored_params if name not in ("_delay", "_status")]
-        path = request.full_path.rstrip("?")[:500]  # before the masking, which takes long for a long one
+    context, asked = current()
+    if "started" in context and counts(asked):
+        context.ignored_params = [name for name in context.ignored_params if name not in ("_delay", "_status")]
         current_app.extensions["last_requests"].append(
             {
                 "time": models.now(),
-                "method": request.method,
-                "path": _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", path),
+                "method": asked.method,
+                "path": asked.full_path.rstrip("?")[:500],
                 "status": response.status_code,
-                "ms": round((time.perf_counter() - g.started) * 1000),
-                "user_id": g.caller.id if "caller" in g else None,
-                "ignored_fields": [str(name)[:200] for name in g.ignored_fields[:20]],
-                "ignored_params": [name[:200] for name in g.ignored_params[:20]],
-                "request_id": g.request_id,
+                "ms": round((time.perf_counter() - context.started) * 1000),
+                "user_id": context.caller.id if "caller" in context else None,
+                "ignored_fields": [str(name)[:200] for name in context.ignored_fields[:20]],
+                "ignored_params": [name[:200] for name in context.ignored_params[:20]],
+                "request_id": context.request_id,
             }
         )
     return response
@@ -250,4 +257,5 @@ def list_mails(args):
 @blp.response(200, RequestSchema(many=True))
 def list_requests(args):
     """The last 200 requests to this process, newest first, with what was ignored in them"""
-    return paginate_list(list(reversed(current_app.extensions["last_requests"])), args)
+    found = paginate_list(list(reversed(current_app.extensions["last_requests"])), args)
+    return [{**each, "path": _SECRET.sub(lambda f: f"{f[1] or f[2] or ''}***", each["path"])} for each in found]

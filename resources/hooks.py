@@ -8,18 +8,19 @@ import logging
 import re
 import secrets
 import time
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, g, request
-from flask_cors import CORS
+from flask import Flask, Request, Response, current_app, g, request
+from flask_cors.core import get_cors_options, set_cors_headers
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 import models
 from resources.errors import refuse
+from resources.prepared import current
 from resources.texts import LANGUAGES
 
 log = logging.getLogger("halolight.access")
@@ -35,6 +36,8 @@ EXPOSED_HEADERS = (
 LOOPBACK_ORIGIN = r"https?://(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?\Z"
 PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[f[cd][0-9a-f:]+\])(:\d+)?\Z"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LINK = re.compile(r"(/api/files/raw/)[^\s?<]+")
 
 #: What the body of an upload may hold besides the file.
@@ -43,6 +46,8 @@ FORM_AROUND = 64 * 1024
 
 def init_app(app: Flask) -> None:
     app.log_exception = log_exception  # type: ignore[method-assign]
+    # No view and no hook of ours is async, and Flask asks each of them at each call.
+    app.ensure_sync = lambda function: function  # type: ignore[assignment, method-assign]
     app.before_request(begin)
     app.after_request(finish)
     app.teardown_request(lambda error: models.release())
@@ -53,34 +58,42 @@ def init_app(app: Flask) -> None:
             origins.append(PRIVATE_ORIGIN)
     # Compiled by us: flask-cors does not anchor, and takes `http://[::1]:3000` for a pattern.
     app.extensions["cors_origins"] = [re.compile(origin, re.IGNORECASE) for origin in origins]
-    CORS(
+    app.extensions["cors"] = get_cors_options(
         app,
-        origins=app.extensions["cors_origins"],
-        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=list(ALLOWED_HEADERS),
-        expose_headers=list(EXPOSED_HEADERS),
-        supports_credentials=True,
-        max_age=600,
+        {
+            "origins": app.extensions["cors_origins"],
+            "methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+            "allow_headers": list(ALLOWED_HEADERS),
+            "expose_headers": list(EXPOSED_HEADERS),
+            "supports_credentials": True,
+            "max_age": 600,
+        },
     )
     registry = CollectorRegistry()
     app.extensions["metrics"] = registry
     labels = ("method", "route", "status")
-    app.extensions["requests"] = Counter("halolight_requests", "Requests answered", labels, registry=registry)
-    app.extensions["latency"] = Histogram("halolight_request_seconds", "Time to answer", labels, registry=registry)
+    count = Counter("halolight_requests", "Requests answered", labels, registry=registry)
+    latency = Histogram("halolight_request_seconds", "Time to answer", labels, registry=registry)
+    # The two series of a method, route and status: there are as many of them as the metrics themselves keep.
+    app.extensions["series"] = cache(lambda *values: (count.labels(*values), latency.labels(*values)))
 
 
 def begin() -> None:
-    g.started = time.perf_counter()
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else secrets.token_hex(8)
-    g.language = language(request.headers.get("Accept-Language", ""), current_app.config["DEFAULT_LANGUAGE"])
-    g.headers, g.ignored_fields, g.ignored_params, g.lift = {}, [], [], ()
-    check_host()
-    view = current_app.view_functions.get(request.endpoint or "")
+    """Note down what every reply needs, and refuse a host or a length before the view is called."""
+    (context, asked), config = current(), current_app.config
+    context.started = time.perf_counter()
+    sent = asked.headers.get("X-Request-ID", "")
+    context.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
+    context.language = language(asked.headers.get("Accept-Language", ""), config["DEFAULT_LANGUAGE"])
+    context.base_url = f"{asked.scheme}://{asked.host}"
+    context.headers = {**FIXED_HEADERS, "X-Request-ID": context.request_id, "Content-Language": context.language}
+    context.ignored_fields, context.ignored_params, context.lift = [], [], ()
+    check_host(asked.host, config)
+    view = current_app.view_functions.get(asked.endpoint or "")
     if getattr(view, "takes_files", False):
-        request.max_content_length = current_app.config["MAX_UPLOAD_MB"] * 1024 * 1024 + FORM_AROUND
-    limit = request.max_content_length
-    if limit is not None and (request.content_length or 0) > limit:
+        asked.max_content_length = config["MAX_UPLOAD_MB"] * 1024 * 1024 + FORM_AROUND
+    limit = asked.max_content_length
+    if limit is not None and (asked.content_length or 0) > limit:
         refuse(413)
 
 
@@ -89,14 +102,12 @@ def language(accepted: str, default: str) -> str:
     return parse_accept_header(accepted, LanguageAccept).best_match(LANGUAGES, default) or default
 
 
-def check_host() -> None:
+def check_host(host: str, config: dict[str, Any]) -> None:
     """Refuse names that only lead here by DNS (rebinding): a page of theirs would be of our own origin."""
-    allowed = current_app.config["ALLOWED_HOSTS"]
-    if current_app.config["PRODUCTION"] and not allowed:
-        return
-    if not host_allowed(request.host, tuple(allowed), current_app.config["PRODUCTION"]):
-        host = re.sub(r"[^\w.:\[\]-]", "", request.host)[:100]
-        refuse(403, f"Requests for the host {host} are refused; allow it with ALLOWED_HOSTS")
+    allowed, production = config["ALLOWED_HOSTS"], config["PRODUCTION"]
+    if (allowed or not production) and not host_allowed(host, tuple(allowed), production):
+        shown = re.sub(r"[^\w.:\[\]-]", "", host)[:100]
+        refuse(403, f"Requests for the host {shown} are refused; allow it with ALLOWED_HOSTS")
 
 
 @lru_cache(maxsize=256)
@@ -116,21 +127,20 @@ def host_allowed(host: str, allowed: tuple[str, ...], only_these: bool) -> bool:
 
 
 def finish(response: Response) -> Response:
-    headers = response.headers
-    if "headers" in g:
-        for name, value in g.headers.items():
-            headers[name] = value
-        headers["X-Request-ID"] = g.request_id
-        headers["Content-Language"] = g.language
-        for header, names in (("X-Ignored-Fields", g.ignored_fields), ("X-Ignored-Params", g.ignored_params)):
-            if names:
-                headers[header] = ignored(names)
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    if request.path.startswith("/api"):
+    """The headers of every reply, in one pass; then its line in the log."""
+    (context, asked), headers = current(), response.headers
+    headers.extend(context.get("headers", FIXED_HEADERS))
+    if "started" in context:
+        if context.ignored_fields:
+            headers.add("X-Ignored-Fields", ignored(context.ignored_fields))
+        if context.ignored_params:
+            headers.add("X-Ignored-Params", ignored(context.ignored_params))
+    if "Origin" in asked.headers:
+        set_cors_headers(response, current_app.extensions["cors"])
+    if asked.path.startswith("/api"):
         headers.setdefault("Cache-Control", "no-store")
         headers["Vary"] = "Authorization, Accept-Language, Origin"
-    observe(response)
+    observe(response, context, asked)
     return response
 
 
@@ -140,20 +150,21 @@ def ignored(names: list[str]) -> str:
     return text if len(text) <= 500 else text[:500].rpartition(",")[0] or text[:500]
 
 
-def observe(response: Response) -> None:
+def observe(response: Response, context: Any, asked: Request) -> None:
     """Count the request, and write its one line: by the route's template, so no token and no id of a row is in it."""
-    seconds = time.perf_counter() - g.get("started", time.perf_counter())
-    route = request.url_rule.rule if request.url_rule else "(none)"
+    now = time.perf_counter()
+    seconds = now - context.get("started", now)
+    route = asked.url_rule.rule if asked.url_rule else "(none)"
     # A method that nobody knows would make a new series for every word that a stranger thinks of.
-    method = request.method if request.method in METHODS else "other"
-    labels = (method, route, response.status_code)
-    current_app.extensions["requests"].labels(*labels).inc()
-    current_app.extensions["latency"].labels(*labels).observe(seconds)
-    user = g.caller.id if "caller" in g else "-"
+    method = asked.method if asked.method in METHODS else "other"
+    count, latency = current_app.extensions["series"](method, route, response.status_code)
+    count.inc()
+    latency.observe(seconds)
+    request_id, user = context.get("request_id", "-"), context.caller.id if "caller" in context else "-"
     log.info(
         "%s user=%s %s %s %s %.1f ms",
-        *(g.get("request_id", "-"), user, request.method, route, response.status_code, seconds * 1000),
-        extra={"fields": (g.get("request_id", "-"), user, *labels, round(seconds * 1000, 1))},
+        *(request_id, user, asked.method, route, response.status_code, seconds * 1000),
+        extra={"fields": (request_id, user, method, route, response.status_code, round(seconds * 1000, 1))},
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import marshmallow as ma
-from flask import current_app, g, request
+from flask import current_app, g
 from marshmallow import validate
 
 from models import BaseModel
@@ -136,7 +137,7 @@ class Instant(ma.fields.Field):
     default_error_messages = {"invalid": "Not a valid time."}
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        return f"{value.isoformat()[:19]}Z" if value is not None else None
+        return _instant(value) if value is not None else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         # A plus sign that was not escaped in a query arrives as a space.
@@ -148,6 +149,11 @@ class Instant(ma.fields.Field):
         except ValueError as error:
             raise self.make_error("invalid") from error
         return (found if found.tzinfo else found.replace(tzinfo=timezone())).astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _instant(value: datetime) -> str:
+    return f"{value.isoformat()[:19]}Z"
 
 
 class PlainDate(ma.fields.Field):
@@ -203,8 +209,6 @@ def avatar_url(stored: str | None, user_id: int) -> str:
 
 def base_url() -> str:
     """Where the client reached us, for links that must be absolute: `http://localhost:8000`."""
-    if "base_url" not in g:
-        g.base_url = request.host_url.rstrip("/")
     return g.base_url
 
 

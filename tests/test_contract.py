@@ -107,6 +107,7 @@ QUERY_GARBAGE = tuple(value for value in GARBAGE if isinstance(value, str))
 def test_garbage_in_any_field_gives_a_message_of_the_catalogue_with_a_code(app):
     missing = set()
     with app.test_request_context():
+        app.preprocess_request()
         for cls in all_schemas():
             schema = cls()
             for name, field in schema.load_fields.items():
