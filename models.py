@@ -36,6 +36,7 @@ from peewee import (
     DateTimeField,
     DoubleField,
     Expression,
+    Field,
     ForeignKeyField,
     IntegerField,
     IntegrityError,
@@ -60,6 +61,9 @@ WRITE_LOCK = 0x48414C4F
 
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
+
+#: How many rows: SQLite need not look into any, as it must to count the values of a column.
+ROWS: Any = fn.COUNT(SQL("*"))
 
 db: Any = DatabaseProxy()
 _turn = threading.RLock()
@@ -203,6 +207,7 @@ def create_tables() -> bool:
         tables = set(db.get_tables())
         if not tables:
             db.create_tables(TABLES)
+            index_sorts()
             Setting.create(key="version", value=SCHEMA_VERSION)
             Setting.create(key="secret", value=secrets.token_urlsafe(48))
             return True
@@ -212,6 +217,18 @@ def create_tables() -> bool:
     if version != SCHEMA_VERSION:
         raise DatabaseRefused(f"the database has schema version {version}, this HaloLight needs {SCHEMA_VERSION}")
     return False
+
+
+def index_sorts() -> None:
+    """An index for each order that a list offers: its first page then costs the same at any number of rows."""
+    for model in TABLES:
+        for name in getattr(model, "SORTS", ()):
+            column = cast(Any, model).sort_column(name)
+            if not isinstance(column, Field) or column.unique:
+                continue
+            db.execute(model.index(column))
+            if column.null and isinstance(db.obj, Postgres):  # which reads an index with the NULLs at its end only so
+                db.execute(model.index(column.desc(nulls="last"), name=f"{model._meta.table_name}_{column.name}_last"))
 
 
 def unique_field(error: IntegrityError) -> str | None:
@@ -303,6 +320,13 @@ def contains(*columns: Any) -> Callable[[Any], Any]:
         return found
 
     return condition
+
+
+def among(column: Any, ids: Select) -> Any:
+    """`column IN ids` beside an OR: as an array, where Postgres would look at every row instead of two indexes."""
+    if isinstance(db.obj, SqliteDatabase):
+        return column.in_(ids)
+    return column == fn.ANY(fn.ARRAY(ids))
 
 
 def gathered(rows: Select) -> Select:
@@ -408,7 +432,7 @@ class Role(Timestamped):
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
         """Roles are not scoped: whoever may view them sees all."""
-        holders = User.select(fn.COUNT(User.id)).where(User.role == cls.id)
+        holders = User.select(ROWS).where(User.role == cls.id)
         return cls.select(
             *(cls.id, cls.name, cls.label, cls.description, cls.permissions, cls.is_system, cls.created_at),
             holders.alias("user_count"),
@@ -422,17 +446,17 @@ class User(Timestamped):
     username = CharField()
     #: The username case-folded: what makes it unique, whatever its case.
     username_key = CharField(unique=True)
-    name = CharField(index=True)
+    name = CharField()
     avatar = TextField(null=True)
     phone = CharField(default="")
     department = CharField(default="")
     position = CharField(default="")
     bio = TextField(default="")
-    status = CharField(default="active", index=True)
+    status = CharField(default="active")
     role = ForeignKeyField(Role, backref="users", on_delete="RESTRICT")
     #: None until a password is set by following a reset link.
     password_hash = TextField(null=True)
-    last_login_at = UTCField(null=True, index=True)
+    last_login_at = UTCField(null=True)
 
     FILTERS = {
         "search": contains(name, username, email),
@@ -442,7 +466,7 @@ class User(Timestamped):
     SORTS = ("createdAt", "updatedAt", "name", "username", "email", "lastLoginAt")
 
     class Meta:
-        indexes = ((("created_at",), False), (("updated_at",), False))
+        indexes = ((("status", "name"), False),)
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -616,12 +640,11 @@ class Folder(Timestamped):
         return not (self.children.exists() or self.documents.exists() or self.files.exists())
 
 
-Folder.add_index(Folder.index(Folder.owner, Folder.parent, Folder.name, unique=True, name="folders_name"))
+Folder.add_index(Folder.index(Folder.owner, Folder.parent, Folder.name, unique=True, name="folders_owner_parent_name"))
 # NULLs are all different to a unique index, so the folders at the root need one of their own.
 Folder.add_index(
     Folder.index(Folder.owner, Folder.name, unique=True, name="folders_root_name").where(Folder.parent.is_null())
 )
-Folder.add_index(Folder.index(Folder.created_at, Folder.id))
 
 
 class Document(Timestamped):
@@ -630,7 +653,7 @@ class Document(Timestamped):
 
     title = CharField()
     content = TextField(default="")
-    type = CharField(default="document", index=True)
+    type = CharField(default="document")
     #: Bytes of the content in UTF-8.
     size = IntegerField(default=0)
     folder_id: int | None
@@ -651,7 +674,7 @@ class Document(Timestamped):
     SORT = "-updatedAt"
 
     class Meta:
-        indexes = ((("author", "updated_at"), False), (("updated_at",), False), (("created_at",), False))
+        indexes = ((("author", "updated_at"), False), (("type", "updated_at", "author"), False))
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -664,13 +687,13 @@ class Document(Timestamped):
         """As `visible_to`, without what a list has no use for."""
         tags = DocumentTag.select(DocumentTag.name).where(DocumentTag.document == cls.id).order_by(DocumentTag.id)
         shares = DocumentShare.select().where(DocumentShare.document == cls.id)
-        readers = DocumentReader.select(fn.COUNT(DocumentReader.id)).where(DocumentReader.document == cls.id)
+        readers = DocumentReader.select(ROWS).where(DocumentReader.document == cls.id)
         shown = cls.select(
             *(cls.id, cls.title, cls.type, cls.size, gathered(tags).alias("tags"), cls.folder),
             *(fn.EXISTS(shares).python_value(bool).alias("shared"), readers.alias("views")),
             *(cls.author, *person(User, "author"), cls.created_at, cls.updated_at),
         ).join(User, on=(cls.author == User.id))
-        return shown if manage else shown.where((cls.author == user) | cls.id.in_(DocumentShare.given_to(user)))
+        return shown if manage else shown.where((cls.author == user) | among(cls.id, DocumentShare.given_to(user)))
 
     @classmethod
     def mine(cls, user: Any, manage: bool) -> Select:
@@ -782,7 +805,7 @@ class File(Timestamped):
     name = CharField()
     size = IntegerField()
     mime_type = CharField()
-    type = CharField(index=True)
+    type = CharField()
     folder_id: int | None
     folder = ForeignKeyField(Folder, null=True, backref="files", on_delete="SET NULL")
     is_favorite = BooleanField(default=False)
@@ -801,7 +824,7 @@ class File(Timestamped):
     SORT = "-createdAt"
 
     class Meta:
-        indexes = ((("owner", "created_at"), False), (("created_at",), False), (("updated_at",), False))
+        indexes = ((("owner", "created_at"), False), (("type", "created_at", "owner"), False))
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -815,7 +838,7 @@ class File(Timestamped):
     @classmethod
     def per_type(cls) -> Select:
         """How many files of each type everybody stores together."""
-        return cls.select(cls.type, fn.COUNT(cls.id).alias("number")).group_by(cls.type)
+        return cls.select(cls.type, ROWS.alias("number")).group_by(cls.type)
 
     @classmethod
     def used_by(cls, user: int) -> dict[str, int]:
@@ -851,15 +874,12 @@ class Conversation(Timestamped):
     SORTS = ("updatedAt",)
     SORT = "-updatedAt"
 
-    class Meta:
-        indexes = ((("updated_at",), False),)
-
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
         """The conversations one is in, each with its newest message in one's sight."""
         last = Message.alias()
         seen = Message.select(fn.MAX(Message.id)).where(Message.conversation == cls.id, Message.seen_by(user, manage))
-        unread = MessageMark.select(fn.COUNT(MessageMark.id)).where(
+        unread = MessageMark.select(ROWS).where(
             MessageMark.conversation == cls.id, MessageMark.user == user, ~MessageMark.read
         )
         here = ConversationMember.conversation == cls.id
@@ -922,7 +942,7 @@ class Message(BaseModel):
     sender = owned(User, "messages")
     content = TextField()
     type = CharField(default="text")
-    created_at = UTCField(default=lambda: now(), index=True)
+    created_at = UTCField(default=lambda: now())
 
     FILTERS = {
         "conversation_id": one_of(conversation),
@@ -1055,7 +1075,7 @@ class Notification(BaseModel):
 class Team(Timestamped):
     RESOURCE = "teams"
 
-    name = CharField(index=True)
+    name = CharField()
     description = TextField(default="")
     avatar = TextField(null=True)
 
@@ -1073,7 +1093,7 @@ class Team(Timestamped):
     @classmethod
     def listed(cls, user: Any, manage: bool) -> Select:
         """As `visible_to`, without the members but for their number."""
-        size = TeamMember.select(fn.COUNT(TeamMember.id)).where(TeamMember.team == cls.id)
+        size = TeamMember.select(ROWS).where(TeamMember.team == cls.id)
         shown = cls.select(
             *(cls.id, cls.name, cls.description, cls.avatar, size.alias("member_count")),
             *(cls.created_at, cls.updated_at),
@@ -1109,7 +1129,7 @@ class Event(Timestamped):
 
     title = CharField()
     description = TextField(default="")
-    start = UTCField(index=True)
+    start = UTCField()
     end = UTCField(index=True)
     all_day = BooleanField(default=False)
     type = CharField(default="meeting")
@@ -1140,7 +1160,7 @@ class Event(Timestamped):
             *(cls.organizer, *person(User, "organizer"), cls.created_at, cls.updated_at),
             gathered(invited.where(EventAttendee.event == cls.id).order_by(EventAttendee.id)).alias("attendees"),
         ).join(User, on=(cls.organizer == User.id))
-        return shown if manage else shown.where((cls.organizer == user) | cls.id.in_(EventAttendee.events_of(user)))
+        return shown if manage else shown.where((cls.organizer == user) | among(cls.id, EventAttendee.events_of(user)))
 
     @classmethod
     def editable_by(cls, user: Any) -> Any:
@@ -1205,7 +1225,7 @@ class Task(Timestamped):
     SORT = "-createdAt"
 
     class Meta:
-        indexes = ((("assignee", "status"), False), (("creator", "created_at"), False), (("created_at",), False))
+        indexes = ((("assignee", "status"), False), (("creator", "created_at"), False))
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -1292,7 +1312,7 @@ class Activity(BaseModel):
     target_id = IntegerField(null=True)
     #: The name of the target when it happened.
     target_name = CharField(default="")
-    created_at = UTCField(default=lambda: now(), index=True)
+    created_at = UTCField(default=lambda: now())
 
     SORTS = ("createdAt",)
     SORT = "-createdAt"
@@ -1325,15 +1345,15 @@ def totals(user: Any) -> Select:
     theirs = (Task.creator == user) | (Task.assignee == user)
     unread = (MessageMark.user == user) & ~MessageMark.read
     counts: dict[str, Any] = {
-        "active_users": User.select(fn.COUNT(User.id)).where(User.status == "active"),
-        "total_documents": Document.select(fn.COUNT(Document.id)),
-        "total_files": File.select(fn.COUNT(File.id)),
-        "total_orders": Order.select(fn.COUNT(Order.id)),
+        "active_users": User.select(ROWS).where(User.status == "active"),
+        "total_documents": Document.select(ROWS),
+        "total_files": File.select(ROWS),
+        "total_orders": Order.select(ROWS),
         "total_revenue": paid,
-        "pending_tasks": Task.select(fn.COUNT(Task.id)).where(theirs, Task.status != "done"),
-        "unread_messages": MessageMark.select(fn.COUNT(MessageMark.id)).where(unread),
+        "pending_tasks": Task.select(ROWS).where(theirs, Task.status != "done"),
+        "unread_messages": MessageMark.select(ROWS).where(unread),
     }
-    return User.select(fn.COUNT(User.id).alias("total_users"), *(query.alias(name) for name, query in counts.items()))
+    return User.select(ROWS.alias("total_users"), *(query.alias(name) for name, query in counts.items()))
 
 
 #: Every table, each after those that it refers to.

@@ -19,9 +19,9 @@ import marshmallow as ma
 import orjson
 from flask import Request, g, request
 from flask.json.provider import DefaultJSONProvider
-from peewee import SQL, Alias, CharField, Field, ForeignKeyField, IntegerField, Select, TextField, Value, fn
+from peewee import Alias, CharField, Field, ForeignKeyField, IntegerField, Select, TextField, Value
 
-from models import BaseModel, StringsField, UTCField, db
+from models import ROWS, BaseModel, StringsField, UTCField, db
 
 #: More shapes than this are never in use; a client that tries every combination of sorts ends here.
 MAX_SHAPES = 2000
@@ -93,9 +93,6 @@ def current() -> tuple[Any, Request]:
 class JSON(DefaultJSONProvider):
     """Flask's `jsonify`, by orjson: in a third of the time of the standard library."""
 
-    def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return orjson.dumps(obj, self.default).decode()
-
     def response(self, *args: Any, **kwargs: Any) -> Any:
         body: Any = orjson.dumps(self._prepare_response_obj(args, kwargs), self.default)
         return self._app.response_class(body, mimetype=self.mimetype)
@@ -150,16 +147,30 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
             query = query.where(model.FILTERS[name](place))
         return query
 
+    def only(column: Any) -> Any:
+        query, condition = model.select(column), narrowed()._where
+        return query if condition is None else query.where(condition)
+
     def build() -> Select:
-        return narrowed().order_by(*order(model, sort)).limit(slot("limit")).offset(slot("offset"))
+        def cut(query: Any) -> Any:
+            return query.order_by(*order(model, sort)).limit(slot("limit")).offset(slot("offset"))
+
+        shown = narrowed()
+        if first:
+            return cut(shown)
+        # The ids first: whole rows are then neither sorted nor skipped, but only put together for the page.
+        shown._where = model.id.in_(cut(only(model.id)))
+        return shown.order_by(*order(model, sort))
 
     def build_count() -> Select:
-        count = model.select(fn.COUNT(SQL("*")).alias("total"))
-        condition = narrowed()._where
-        return count if condition is None else count.where(condition)
+        return only(ROWS.alias("total"))
 
     size = args["page_size"]
-    found = prepare((selector, manage, shape, sort), build)(**values, limit=size, offset=(args["page"] - 1) * size)
+    # The first page of all rows comes straight from the index of its order.
+    first = manage and not used and args["page"] == 1
+    found = prepare((selector, manage, shape, sort, first), build)(
+        **values, limit=size, offset=(args["page"] - 1) * size
+    )
     if args["page"] == 1 and len(found) < size:
         return found, len(found)
     return found, prepare((selector, "count", manage, shape), build_count)(**values)[0].total
