@@ -31,9 +31,9 @@ log = logging.getLogger("halolight")
 
 #: What says that a request came through a proxy, from wherever.
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
-#: What must not be shown of a path: a file's link, what a parameter calls a secret, any word as long as a token.
+#: What must not be shown of a request: a file's link, what a parameter calls a secret, any word as long as a token.
 _SECRET = re.compile(
-    r"(/raw/+)[^?]+|([?&][^=&]*(?:token|secret|password)[^=&]*=)[^&]*|[a-z0-9_.~-]{40,}", re.IGNORECASE
+    r"(/raw/+)[^?]+|([?&][^=&]*(?:token|secret|pass|pwd)[^=&]*=)[^&]*|[a-z0-9_.~-]{38,}", re.IGNORECASE
 )
 
 
@@ -164,16 +164,20 @@ def remember(response: Response) -> Response:
             {
                 "time": models.now(),
                 "method": request.method,
-                "path": _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", path),
+                "path": masked(path),
                 "status": response.status_code,
                 "ms": round((time.perf_counter() - g.started) * 1000),
                 "user_id": g.caller.id if "caller" in g else None,
-                "ignored_fields": [str(name)[:200] for name in g.ignored_fields[:20]],
-                "ignored_params": [name[:200] for name in g.ignored_params[:20]],
+                "ignored_fields": [masked(str(name)[:200]) for name in g.ignored_fields[:20]],
+                "ignored_params": [masked(name[:200]) for name in g.ignored_params[:20]],
                 "request_id": g.request_id,
             }
         )
     return response
+
+
+def masked(text: str) -> str:
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", text)
 
 
 @blp.route("/accounts")
