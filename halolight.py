@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,7 @@ from models import DatabaseRefused, Role, Setting, User
 from resources import RESOURCES, demo, hooks, prepared, system
 from resources.auth import RegisterArgs
 from resources.errors import Api
+from resources.logs import JSONLines, TextLines, mask_paths
 from resources.schemas import MAX_ID
 
 ROOT = Path(__file__).resolve().parent
@@ -122,9 +124,15 @@ def database_url(text: str) -> str:
     scheme, _, rest = text.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest[1:] and ":memory:" not in rest:
         return f"sqlite:///{ROOT / rest[1:]}"
-    if re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme) and rest.strip("/"):
-        return f"postgresql://{rest}"
-    raise ValueError("sqlite:///./halolight.db or postgresql://user:password@host:5432/name")
+    credentials, _, place = rest.rpartition("@")
+    # Where these are not escaped, a part of the password would be taken for the host, and shown as such.
+    if re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme) and rest.strip("/") and not re.search(r"[@/?#\[\]]", credentials):
+        with suppress(ValueError):  # which would show what was taken for the port
+            urlsplit(f"//{place}").port  # noqa: B018
+            return f"postgresql://{rest}"
+    raise ValueError(
+        "sqlite:///./halolight.db or postgresql://user:password@host:5432/name (a / in the password is %2F, an @ %40)"
+    )
 
 
 def secret(text: str) -> str:
@@ -444,9 +452,9 @@ def configure_logging(app: Flask) -> None:
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(hooks.JSONLines() if app.config["LOG_FORMAT"] == "json" else text)
-    handler.addFilter(hooks.mask_links)
+    text = TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JSONLines() if app.config["LOG_FORMAT"] == "json" else text)
+    handler.addFilter(mask_paths)
     logging.basicConfig(level=app.config["LOG_LEVEL"], handlers=[handler])
 
 

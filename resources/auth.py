@@ -123,6 +123,7 @@ def login(data):
         if unchanged and unchanged.status == "active":
             log.info("login of user %s from %s", user.id, request.remote_addr)
             return open_session(unchanged)
+    log.warning("login refused for user %s from %s", user.id, request.remote_addr)
     if unchanged is None:
         security.refuse_401("bad_credentials", "Wrong account or password")
     refuse(403, "This account is not active")
@@ -161,7 +162,7 @@ def refresh(data):
             return tokens_of(session, RefreshToken.get(heir))
         # Theft (RFC 9700, 4.14.2): whoever comes second, neither the thief nor the owner can go on.
         session.change(ended_at=models.now())
-    log.warning("refresh token of session %s used again; the session was ended", session.id)
+    log.warning("spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id)
     security.refuse_401("refresh_reused", "The refresh token was used before; the session has ended")
 
 

@@ -34,9 +34,9 @@ log = logging.getLogger("halolight")
 HEADERS = ("X-Demo-Delay", "X-Demo-Status")
 #: What says that a request came through a proxy, from wherever.
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
-#: What must not be shown of a path: a file's link, what a parameter calls a secret, any word as long as a token.
+#: What must not be shown of a request: a file's link, what a parameter calls a secret, any word as long as a token.
 _SECRET = re.compile(
-    r"(/raw/+)[^?]+|([?&][^=&]*(?:token|secret|password)[^=&]*=)[^&]*|[a-z0-9_.~-]{40,}", re.IGNORECASE
+    r"(/raw/+)[^?]+|([?&][^=&]*(?:token|secret|pass|pwd)[^=&]*=)[^&]*|[a-z0-9_.~-]{38,}", re.IGNORECASE
 )
 
 
@@ -183,6 +183,10 @@ def remember(response: Response) -> Response:
     return response
 
 
+def masked(text: str) -> str:
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", text)
+
+
 @blp.route("/accounts")
 @blp.response(200, AccountSchema(many=True))
 def list_accounts():
@@ -258,4 +262,12 @@ def list_mails(args):
 def list_requests(args):
     """The last 200 requests to this process, newest first, with what was ignored in them"""
     found = paginate_list(list(reversed(current_app.extensions["last_requests"])), args)
-    return [{**each, "path": _SECRET.sub(lambda f: f"{f[1] or f[2] or ''}***", each["path"])} for each in found]
+    return [
+        {
+            **each,
+            "path": masked(each["path"]),
+            "ignored_fields": [masked(name) for name in each["ignored_fields"]],
+            "ignored_params": [masked(name) for name in each["ignored_params"]],
+        }
+        for each in found
+    ]

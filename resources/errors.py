@@ -115,7 +115,9 @@ class Api(Documented, flask_smorest.Api):
         """A taken unique value is the client's conflict; anything else that breaks a constraint is a bug of ours."""
         column = models.unique_field(error)
         if column is None:
-            log.error("a constraint was broken", exc_info=error)
+            # Postgres goes on with the whole row, the hash of a password too.
+            shown = peewee.IntegrityError(first_line(error)).with_traceback(error.__traceback__)
+            log.error("a constraint was broken", exc_info=shown)
             return self.handle_http_exception(Refusal(500))
         field = camel_case(column.removesuffix("_key"))
         return self.handle_http_exception(Refusal(409, "This value is taken.", fields={field: "This value is taken."}))

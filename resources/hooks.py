@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import re
 import secrets
@@ -38,7 +37,6 @@ PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LINK = re.compile(r"(/api/files/raw/)[^\s?<]+")
 
 #: What the body of an upload may hold besides the file.
 FORM_AROUND = 64 * 1024
@@ -172,29 +170,3 @@ def log_exception(exc_info: Any) -> None:
     """A bug, with the id that the reply names; Flask's own line has the path, with whatever token is in it."""
     route = request.url_rule.rule if request.url_rule else "(none)"
     logging.getLogger("halolight").error("%s %s %s", g.get("request_id", "-"), request.method, route, exc_info=exc_info)
-
-
-def mask_links(record: logging.LogRecord) -> bool:
-    """Take the tokens out of a log line: waitress names the path when a client goes away in the middle of a reply."""
-    text = record.getMessage()
-    record.msg, record.args = _LINK.sub(r"\1***", text) if "/raw/" in text else text, None
-    return True
-
-
-class JSONLines(logging.Formatter):
-    """One JSON object a line (`LOG_FORMAT=json`)."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname,
-            "logger": record.name,
-        }
-        fields = getattr(record, "fields", None)
-        if fields:
-            entry |= dict(zip(("requestId", "user", "method", "route", "status", "ms"), fields, strict=True))
-        else:
-            entry["message"] = record.getMessage()
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)

@@ -75,6 +75,16 @@ def test_the_readme_and_the_example_name_every_variable():
     assert set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE)) == names
 
 
+def test_every_promise_names_its_tests_and_they_are_there():
+    promised, _, rest = (ROOT / "docs" / "promises.md").read_text("utf-8").partition("## Not promised")
+    rows = [line for line in promised.splitlines() if line.startswith("|")][2:]
+    assert rows and rest and all("`test_" in row for row in rows)
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", promised)
+    assert len(named) == promised.count("`test_")
+    for module, name in named:
+        assert f"def {name + '(' if name else 'test_'}" in (ROOT / "tests" / module).read_text("utf-8"), (module, name)
+
+
 def test_every_message_is_in_the_catalogue_in_both_languages():
     """Walks the source: every text given to refuse(), message=, error= or raised is a key of the catalogue."""
     calls = (r"refuse\(\d+, ", r'refuse_401\("\w+", ', r"refuse_field\([^,]+, ", r"ValidationError\(")

@@ -18,7 +18,7 @@ from werkzeug.test import encode_multipart
 
 import models
 from models import File, FileBytes, Folder, Role, User
-from resources import downloads, hooks
+from resources import downloads, logs
 from seed import packed, picture, printed, sound
 
 ALL = ("files:view", "files:create", "files:update", "files:delete")
@@ -377,7 +377,7 @@ def test_no_link_can_be_read_in_the_log_or_in_the_metrics(owner, guest, caplog, 
     assert "TypeError" in caplog.text and token not in caplog.text
     assert token not in guest.get("/metrics").text
     by_waitress = logging.LogRecord("waitress", 20, "", 1, "Client disconnected while serving %s", (url,), None)
-    assert hooks.mask_links(by_waitress) and by_waitress.getMessage().endswith("/api/files/raw/***")
+    assert logs.mask_paths(by_waitress) and by_waitress.getMessage().endswith("/api/files/raw/***")
 
 
 # --- Room ------------------------------------------------------------------------------------------------------------
