@@ -155,7 +155,8 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
         def cut(query: Any) -> Any:
             return query.order_by(*order(model, sort)).limit(slot("limit")).offset(slot("offset"))
 
-        shown = narrowed()
+        # With the number of rows beside each: one statement less, so one journey less to Postgres.
+        shown = narrowed().select_extend(only(ROWS).alias("total_rows"))
         if first:
             return cut(shown)
         # The ids first: whole rows are then neither sorted nor skipped, but only put together for the page.
@@ -163,7 +164,7 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
         return shown.order_by(*order(model, sort))
 
     def build_count() -> Select:
-        return only(ROWS.alias("total"))
+        return only(ROWS.alias("total_rows"))
 
     size = args["page_size"]
     # The first page of all rows comes straight from the index of its order.
@@ -173,7 +174,8 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     )
     if args["page"] == 1 and len(found) < size:
         return found, len(found)
-    return found, prepare((selector, "count", manage, shape), build_count)(**values)[0].total
+    counted = found or prepare((selector, "count", manage, shape), build_count)(**values)
+    return found, counted[0].total_rows
 
 
 def order(model: type[BaseModel], sort: Sequence[str]) -> list[Any]:
