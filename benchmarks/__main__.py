@@ -34,7 +34,7 @@ def main(
     sizes = (1_000, 10_000, 100_000, *([1_000_000] if full else []))
     plan = Plan(rounds, seconds, sizes, wrk=shutil.which("wrk") is not None, json_servers=True)
     if quick:
-        plan = Plan(rounds=1, seconds=0.1, sizes=(100, 200), wrk=False, json_servers=False)
+        plan = Plan(rounds=1, seconds=0.1, sizes=(100,), wrk=False, json_servers=False)
     with bench(("sqlite", "postgres") if database == "both" else (database,)) as place:
         lines = machine(place, plan)
         for section in only or SECTIONS:

@@ -75,30 +75,39 @@ def log_in(server: Server, email: str = "admin@example.com") -> str:
     return call(server, "/api/auth/login", "POST", {"email": email, "password": "123456"})["accessToken"]
 
 
-def measure(server: Server, request: Request, seconds: float, wrk: bool) -> Load:
-    """Send `request` over and over on 8 connections. Raises NoResult if any reply was no success."""
-    call(server, *request)  # one that says what is wrong, if anything is
+def measure(server: Server, request: Request, seconds: float, wrk: bool, connections: int = 8) -> Load:
+    """Send `request` over and over. Raises NoResult if any reply was no success."""
+    call(server, *request)  # it prepares the select, and says what is wrong if anything is
     cpu = server.cpu()
-    count, load = (by_wrk if wrk else by_python)(server, request, seconds)
+    count, load = (by_wrk if wrk else by_python)(server, request, seconds, connections)
     load.cpu = 1e6 * (server.cpu() - cpu) / count
     return load
 
 
-def by_wrk(server: Server, request: Request, seconds: float) -> tuple[int, Load]:
+def by_wrk(server: Server, request: Request, seconds: float, connections: int) -> tuple[int, Load]:
     body = json.dumps(request.body) if request.body else ""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(SCRIPT.format(method=request.method, body=body, token=request.token))
         file.flush()
-        command = ["wrk", "-t1", "-c8", f"-d{max(round(seconds), 1)}s", "--timeout", "30s", "-s", file.name]
-        url = f"http://127.0.0.1:{server.port}{request.path}"
-        output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{max(round(seconds), 1)}s",
+            "--timeout",
+            "30s",
+            "-s",
+            file.name,
+        ]
+        command.append(f"http://127.0.0.1:{server.port}{request.path}")
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     count, duration, refused, lost, *times = json.loads(output.strip().rpartition("\n")[2])
     if refused or lost or not count:
         raise NoResult(f"{refused} errors and {lost} lost among {count} requests")
     return count, Load(1e6 * count / duration, *(time / 1000 for time in times))
 
 
-def by_python(server: Server, request: Request, seconds: float) -> tuple[int, Load]:
+def by_python(server: Server, request: Request, seconds: float, connections: int) -> tuple[int, Load]:
     began = time.perf_counter()
 
     def run(_: int) -> list[float]:
@@ -109,7 +118,7 @@ def by_python(server: Server, request: Request, seconds: float) -> tuple[int, Lo
                 times.append(1000 * (time.perf_counter() - sent))
         return times
 
-    with ThreadPoolExecutor(8) as pool:
-        times = sorted(each for times in pool.map(run, range(8)) for each in times)
+    with ThreadPoolExecutor(connections) as pool:
+        times = sorted(each for times in pool.map(run, range(connections)) for each in times)
     rate = len(times) / (time.perf_counter() - began)
     return len(times), Load(rate, times[len(times) // 2], times[len(times) * 99 // 100], times[-1])

@@ -88,10 +88,7 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
         url = f"sqlite:///{bench.folder}/bare.db"
         servers.append(bench.start(f"Flask, {kind}", command, "/api/bare", bench.copy(), DATABASE_URL=url))
         add("bare route", servers[-1], "/api/bare")
-    for database, new in bench.databases.items():
-        url = new("throughput")
-        bench.seed(url, 1000)
-        server = bench.halolight(database, url)
+    for server in bench.halolights().values():
         servers.append(server)
         add("list of users", server, USERS, who=ADMIN)
         add("an ordinary user's documents", server, "/api/documents?page=1&pageSize=10", who=DEMO)
@@ -112,8 +109,6 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
         add("create a document", other, "/documents", "POST", NEW_DOCUMENT)
     rows = compare("throughput", plan, cases) + missing
     sizes = [(each.name, f"{each.idle:.0f}", f"{each.memory():.0f}") for each in servers]
-    for each in servers:
-        each.stop()
     return [
         ("Throughput: 8 connections", ("case", "server", *FIGURES), rows),
         ("Memory", ("server", "when ready, MB", "after the load, MB"), sizes),
@@ -141,16 +136,19 @@ def growth(bench: Bench, plan: Plan) -> list[Table]:
     tables: list[Table] = []
     for database, new in bench.databases.items():
         url = new("growth")
-        rows = {"`seed.py` took, s": [bench.seed(url, plan.sizes[0])]}
         server = bench.halolight(database, url)
+        rows: dict[str, list[str]] = {"`seed.py` took, s": []}
         for size in plan.sizes:
             say(f"{size:,} users and {size:,} documents on {database}")
-            if size > plan.sizes[0]:
-                rows["`seed.py` took, s"].append(bench.seed(url, size))
+            rows["`seed.py` took, s"].append(bench.seed(url, size))
             tokens = {who: log_in(server, who) for who in (ADMIN, DEMO)}
             for case, who, path in growing(size):
                 request = Request(f"{path}&pageSize=10", token=tokens[who])
-                rows.setdefault(case, []).append(one_by_one(server, request, plan.seconds))
+                try:
+                    found = f"{measure(server, request, plan.seconds, wrk=False, connections=1).p50:.1f}"
+                except NoResult as reason:
+                    found = f"no result: {reason}"
+                rows.setdefault(case, []).append(found)
         server.stop()
         columns = ("one connection, ms", *(f"{size:,}" for size in plan.sizes))
         tables.append((f"Users and documents on {database}", columns, [(case, *each) for case, each in rows.items()]))
@@ -169,28 +167,10 @@ def growing(size: int) -> Iterator[tuple[str, str, str]]:
     yield "figures of the dashboard", ADMIN, "/api/dashboard/stats?"
 
 
-def one_by_one(server: Server, request: Request, seconds: float) -> str:
-    """The median of up to 100 times in ms, of as many as take `seconds`, of three at least."""
-    times: list[float] = []
-    with connect(server) as connection:
-        try:
-            send(connection, request)  # the first is compiled
-            while len(times) < 3 or (len(times) < 100 and sum(times) < 1000 * seconds):
-                began = time.perf_counter()
-                send(connection, request)
-                times.append(1000 * (time.perf_counter() - began))
-        except (NoResult, OSError) as reason:
-            return f"no result: {reason}"
-    return f"{median(times):.1f}"
-
-
 def tail(bench: Bench, plan: Plan) -> list[Table]:
     """How a list fares while others are a burden."""
     tables: list[Table] = []
-    for database, new in bench.databases.items():
-        url = new("tail")
-        bench.seed(url, 1000)
-        server = bench.halolight(database, url)
+    for database, server in bench.halolights().items():
         file = upload(server, log_in(server))
 
         def run(threads: int, burden: Callable[..., Any], server: Server = server) -> Load:
@@ -198,20 +178,14 @@ def tail(bench: Bench, plan: Plan) -> list[Table]:
             with going_on(threads, partial(burden, server, token)):
                 return measure(server, Request(USERS, token=token), plan.seconds, plan.wrk)
 
-        burdens: dict[str, tuple[int, Callable[..., Any]]] = {
-            "nothing": (0, call),
-            "8 logins always under way": (8, lambda server, token: log_in(server, DEMO)),
-            "4 downloads of 9 MB, read slowly": (4, partial(download, file=file)),
-            "8 requests that ask for a delay": (
-                8,
-                lambda server, token: call(server, "/api/tasks?_delay=200", "GET", None, token),
-            ),
-            "an upload of 9 MB always under way": (1, partial(upload, keep=False)),
-        }
-        rows = compare(
-            f"burdens on {database}", plan, [((name,), partial(run, *each)) for name, each in burdens.items()]
-        )
-        server.stop()
+        cases: list[Any] = [
+            (("nothing",), partial(run, 0, call)),
+            (("8 logins always under way",), partial(run, 8, lambda server, token: log_in(server, DEMO))),
+            (("4 downloads of 9 MB, read slowly",), partial(run, 4, partial(download, file=file))),
+            (("8 requests that ask for a delay",), partial(run, 8, delayed)),
+            (("an upload of 9 MB always under way",), partial(run, 1, partial(upload, keep=False))),
+        ]
+        rows = compare(f"burdens on {database}", plan, cases)
         tables.append((f"List of users on {database}: 8 connections, and meanwhile", ("meanwhile", *FIGURES), rows))
     return tables
 
@@ -234,6 +208,10 @@ def going_on(threads: int, burden: Callable[[], Any]) -> Iterator[None]:
             over.set()
     for each in running:
         each.result()
+
+
+def delayed(server: Server, token: str) -> None:
+    call(server, "/api/tasks?_delay=200", "GET", None, token)
 
 
 def download(server: Server, token: str, file: int) -> None:
@@ -265,12 +243,11 @@ def upload(server: Server, token: str, keep: bool = True) -> int:
 def writers(bench: Bench, plan: Plan) -> list[Table]:
     """Sixteen clients, each of which reads a task of its own, adds one to it and writes it back."""
     rows = []
-    for database, new in bench.databases.items():
+    for database, server in bench.halolights().items():
         say(f"writers on {database}")
-        server, seconds = bench.halolight(database, new("writers")), 5 * plan.seconds
+        seconds = 5 * plan.seconds
         with ThreadPoolExecutor(16) as pool:
             found = list(pool.map(partial(write, server, log_in(server), time.perf_counter() + seconds), range(16)))
-        server.stop()
         times = sorted(each for times, _, _ in found for each in times)
         errors = [error for _, errors, _ in found for error in errors]
         lost = sum(len(times) - there for times, _, there in found)
