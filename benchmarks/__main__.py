@@ -48,25 +48,26 @@ def main(
 
 def machine(place: Bench, plan: Plan) -> list[str]:
     """What was measured, where and how."""
-    try:
-        cpu = Path("/proc/cpuinfo").read_text().partition("model name")[2].partition("\n")[0].strip("\t :")
-        node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
-    except OSError:
-        cpu, node = platform.processor(), "none"
+    cpuinfo = Path("/proc/cpuinfo")
+    cpu = cpuinfo.read_text().partition("model name")[2].partition("\n")[0].strip("\t :") if cpuinfo.exists() else ""
+    node = shutil.which("node")
+    packages = [f"{name} {version(name)}" for name in PACKAGES]
+    if node:
+        packages.append(f"Node {subprocess.run([node, '--version'], capture_output=True, text=True).stdout.strip()}")
     client = "wrk with one thread" if plan.wrk else "Python's http.client, which is slower than a fast server"
     cores = "a core for the servers and one for the clients" if place.cores else "no cores of their own"
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return [
         f"# Benchmarks of {time.strftime('%Y-%m-%d')}",
         "",
         "The ratios are the result, the numbers belong to the machine: see [performance.md](performance.md).",
         "",
-        f"- {cpu}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, {platform.platform()};"
-        f" load average before: {psutil.getloadavg()[0]:.1f}",
-        f"- Python {platform.python_version()}, {packages}; Node {node}",
+        f"- {cpu or platform.processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB,"
+        f" {platform.platform()}; load average before: {psutil.getloadavg()[0]:.1f}",
+        f"- Python {platform.python_version()}, {', '.join(packages)}",
         "- HaloLight as the README starts it, `python halolight.py`: development, 32 threads, an access log",
         f"- {', '.join(place.databases)} with 1,000 users and 1,000 documents where nothing else is said",
         f"- {plan.rounds} rounds of {plan.seconds:g} s, medians; {client}; {cores}",
+        "- A ratio is to the first row of the table, in the same round; CPU is the server's own, for each request",
     ]
 
 

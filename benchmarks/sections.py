@@ -23,7 +23,7 @@ from benchmarks.servers import JSON_SERVERS, Bench, NotHere, Server
 ADMIN, DEMO = "admin@example.com", "demo@halolight.h7ml.cn"
 USERS = "/api/users?page=1&pageSize=10"
 NEW_DOCUMENT = {"title": "A document", "content": "What stands in it. " * 10, "tags": ["one", "two"]}
-FIGURES = ("requests/s", "of the first", "p50, ms", "p99, ms", "slowest, ms", "CPU, µs", "of the first")
+FIGURES = ("requests/s", "ratio", "p50, ms", "p99, ms", "slowest, ms", "CPU, µs", "ratio")
 Table = tuple[str, tuple[str, ...], list[Any]]
 
 
