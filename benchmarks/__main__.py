@@ -25,7 +25,7 @@ PACKAGES = ("flask", "flask-smorest", "marshmallow", "peewee", "waitress")
 @click.option("--rounds", type=click.IntRange(1), default=5, help="How often each case is measured.")
 @click.option("--seconds", type=click.FloatRange(0.1), default=2, help="How long each time.")
 @click.option("--full", is_flag=True, help="Let the tables grow to 1,000,000 rows, not 100,000.")
-@click.option("--quick", is_flag=True, help="A moment of all but json-server and wrk: only to see that it runs.")
+@click.option("--quick", is_flag=True, help="A moment of all but json-server and wrk, to see that it runs.")
 @click.option("--write", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to this file.")
 def main(
     database: str, only: tuple[str, ...], rounds: int, seconds: float, full: bool, quick: bool, page: Path | None
@@ -44,6 +44,8 @@ def main(
     if page:
         page.write_text(text, "utf-8")
     click.echo(text)
+    if quick and "no result" in text:
+        raise click.ClickException("a case had no result")
 
 
 def machine(place: Bench, plan: Plan) -> list[str]:

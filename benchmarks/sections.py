@@ -96,7 +96,8 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
         add("create a document", server, "/api/documents", "POST", NEW_DOCUMENT, who=ADMIN)
         add("/health", server, "/health")
     for version in JSON_SERVERS if plan.json_servers else ():
-        pages = (call(server, f"/api/users?pageSize=100&page={n}", "GET", None, log_in(server)) for n in range(1, 11))
+        token = log_in(server)
+        pages = [call(server, f"/api/users?pageSize=100&page={n}", "GET", None, token) for n in range(1, 11)]
         users = [{**user, "id": str(user["id"])} for page in pages for user in page["data"]["items"]]
         try:
             other = bench.json_server(version, {"users": users, "documents": []})
