@@ -36,19 +36,19 @@ def main(
     if quick:
         plan = Plan(rounds=1, seconds=0.1, sizes=(100,), wrk=False, json_servers=False)
     with bench(("sqlite", "postgres") if database == "both" else (database,)) as place:
-        lines = machine(place, plan)
+        parts = [machine(place, plan)]
+        click.echo(parts[0])
         for section in only or SECTIONS:
             for table in SECTIONS[section](place, plan):
-                lines += markdown(table)
-    text = "\n".join(lines) + "\n"
+                parts.append(markdown(table))
+                click.echo(parts[-1])
     if page:
-        page.write_text(text, "utf-8")
-    click.echo(text)
-    if quick and "no result" in text:
+        page.write_text("\n".join(parts), "utf-8")
+    if quick and any("no result" in part for part in parts):
         raise click.ClickException("a case had no result")
 
 
-def machine(place: Bench, plan: Plan) -> list[str]:
+def machine(place: Bench, plan: Plan) -> str:
     """What was measured, where and how."""
     cpuinfo = Path("/proc/cpuinfo")
     cpu = cpuinfo.read_text().partition("model name")[2].partition("\n")[0].strip("\t :") if cpuinfo.exists() else ""
@@ -58,7 +58,7 @@ def machine(place: Bench, plan: Plan) -> list[str]:
         packages.append(f"Node {subprocess.run([node, '--version'], capture_output=True, text=True).stdout.strip()}")
     client = "wrk with one thread" if plan.wrk else "Python's http.client, which is slower than a fast server"
     cores = "a core for the servers and one for the clients" if place.cores else "no cores of their own"
-    return [
+    lines = [
         f"# Benchmarks of {time.strftime('%Y-%m-%d')}",
         "",
         "The ratios are the result, the numbers belong to the machine: see [performance.md](performance.md).",
@@ -71,12 +71,14 @@ def machine(place: Bench, plan: Plan) -> list[str]:
         f"- {plan.rounds} rounds of {plan.seconds:g} s, medians; {client}; {cores}",
         "- A ratio is to the first row of the table, in the same round; CPU is the server's own, for each request",
     ]
+    return "\n".join(lines) + "\n"
 
 
-def markdown(table: Table) -> list[str]:
+def markdown(table: Table) -> str:
     heading, columns, rows = table
     cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    return ["", f"## {heading}", "", *(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *cells))]
+    lines = [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *cells)]
+    return "\n".join([f"## {heading}", "", *lines, ""])
 
 
 if __name__ == "__main__":
