@@ -216,7 +216,7 @@ def delayed(server: Server, token: str) -> None:
 
 
 def download(server: Server, token: str, file: int) -> None:
-    """Begin to read 9 MB at 1.6 MB/s or less, and go away after 1.5 s."""
+    """Begin to read 9 MB at 1.6 MB/s or less, and go away after a second."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         connection.connect(("127.0.0.1", server.port))
@@ -224,7 +224,7 @@ def download(server: Server, token: str, file: int) -> None:
         connection.sendall(head.encode())
         if not connection.recv(16_384).startswith(b"HTTP/1.1 200"):
             raise NoResult("the download was refused")
-        for _ in range(150):
+        for _ in range(100):
             connection.recv(16_384)
             time.sleep(0.01)
 
