@@ -67,7 +67,7 @@ def machine(place: Bench, plan: Plan) -> str:
         f" {platform.platform()}; load average before: {psutil.getloadavg()[0]:.1f}",
         f"- Python {platform.python_version()}, {', '.join(packages)}",
         "- HaloLight as the README starts it, `python halolight.py`: development, 32 threads, an access log",
-        f"- {', '.join(place.databases)} with 1,000 users and 1,000 documents where nothing else is said",
+        f"- {', '.join(place.databases)} with 1,000 users and 1,000 documents unless a table says more{place.missing}",
         f"- {plan.rounds} rounds of {plan.seconds:g} s, medians; {client}; {cores}",
         "- A ratio is to the first row of the table, in the same round; CPU is the server's own, for each request",
     ]

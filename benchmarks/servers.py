@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import psutil
 
 import halolight
@@ -61,6 +62,8 @@ class Bench:
     cores: list[int]
     #: The name of a database → a function from a name to the URL of a new one.
     databases: dict[str, Callable[[str], str]]
+    #: Why one of them is not there.
+    missing: str = ""
     #: HaloLight on each of them, once it was asked for.
     filled: dict[str, Server] = field(default_factory=dict)
 
@@ -156,7 +159,12 @@ def bench(databases: tuple[str, ...]) -> Iterator[Bench]:
             place.databases["SQLite"] = lambda name: f"sqlite:///{folder / name}.db"
         with place.servers_core():
             if "postgres" in databases:
-                place.databases["Postgres"] = postgres(stack)
+                try:
+                    place.databases["Postgres"] = postgres(stack)
+                except ImportError as error:
+                    place.missing = f"; Postgres is not here: {error}"
+        if not place.databases:
+            raise click.ClickException(place.missing.lstrip("; "))
         yield place
 
 
