@@ -1,22 +1,25 @@
 """The demo data: the same rows on every machine, with dates counted back from today.
 
-python seed.py            fill an empty database, change nothing in any other
-python seed.py --reset    put everything back as it was seeded, in one transaction
+python seed.py                            fill an empty database, change nothing in any other
+python seed.py --reset                    put everything back as it was seeded, in one transaction
+python seed.py --users N --documents N    then add made-up ones until there are so many, to see how lists grow
 """
 
 from __future__ import annotations
 
 import io
+import random
 import struct
 import sys
 import wave
 import zipfile
 import zlib
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import click
-from peewee import SqliteDatabase, __exception_wrapper__  # type: ignore[attr-defined]
+from peewee import SqliteDatabase, __exception_wrapper__, fn  # type: ignore[attr-defined]
 
 import models
 from models import (
@@ -227,6 +230,9 @@ TASKS = (
     *("设计新版图标", "核对财务报表", "组织团队培训", "升级依赖版本", "备份生产数据", "撰写产品公告", "面试前端候选人"),
     *("清理过期文件", "配置监控告警", "评审数据库设计", "制定下月计划", "翻译帮助手册", "检查权限设置"),
 )
+
+#: How many rows are added in one transaction: between two of them others may write.
+CHUNK = 10_000
 
 
 class NotResettable(Exception):
@@ -582,6 +588,68 @@ def reset() -> None:
         insert(RefreshToken, tokens)
 
 
+def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -> None:
+    """Add rows until `model` has `wanted`: the same ones wherever the same was there before."""
+    there, noun = model.select().count(), model._meta.table_name
+    if there >= wanted:
+        click.echo(f"There are {there:,} {noun}: nothing to add for {wanted:,}.")
+        return
+    # Counted on from the highest id, for names that nobody has: rows may have been deleted.
+    first = model.select(fn.MAX(model.id)).scalar() + 1
+    numbers = range(first, first + wanted - there)
+    with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:
+        for start in range(0, len(numbers), CHUNK):
+            chunk = numbers[start : start + CHUNK]
+            with models.write():
+                add(chunk, random.Random(there + start))
+            bar.update(len(chunk))
+
+
+def add_users(numbers: range, chance: random.Random) -> None:
+    """Colleagues with names and posts of the seeded ones; nine of ten are active, nearly all are plain users."""
+    hashed, roles = Setting.read("demo_password"), {role.name: role.id for role in Role.select()}
+    midnight, colleagues = at(0), PEOPLE[len(ACCOUNTS) :]
+    rows = []
+    for number in numbers:
+        one, other = chance.choice(colleagues), chance.choice(colleagues)
+        username, made = f"user{number:07}", midnight - timedelta(minutes=chance.randrange(2 * 365 * 24 * 60))
+        rows.append(
+            {
+                **{"email": f"{username}@halolight.h7ml.cn", "username": username, "username_key": username},
+                **{"name": one[0][0] + other[0][1:], "phone": f"139{number % 10**8:08}"},
+                **{"department": one[2], "position": one[3], "password_hash": hashed},
+                "status": chance.choices(User.STATUSES, (90, 7, 3))[0],
+                "role": roles[chance.choices(("user", "admin", "guest"), (96, 2, 2))[0]],
+                **{"created_at": made, "updated_at": made},
+            }
+        )
+    insert(User, rows)
+
+
+def add_documents(numbers: range, chance: random.Random) -> None:
+    """Documents of the first thousand users, with the seeded titles; one of four is shared with up to three of them."""
+    people: Any = User.select(User.id, User.name).join(Role).where(User.status == "active", Role.name != "guest")
+    authors = list(people.order_by(User.id).limit(1000).tuples())
+    midnight, kinds, documents = at(0), [], []
+    for number in numbers:
+        title, type_, names = chance.choice(DOCUMENTS)
+        author, name = authors[int(len(authors) * chance.random() ** 2)]  # the first ones write most
+        content = CONTENTS.get(type_, CONTENTS["document"]).format(title=title, author=name)
+        made = midnight - timedelta(minutes=chance.randrange(2 * 365 * 24 * 60))
+        row = {"title": f"{title} {number}", "content": content, "type": type_, "size": len(content.encode())}
+        documents.append({**row, "author": author, "created_at": made, "updated_at": made})
+        readers = chance.sample(authors, chance.randint(1, min(3, len(authors)))) if chance.random() < 0.25 else []
+        kinds.append((names.split(), [user for user, _ in readers if user != author]))
+    before = Document.select(fn.MAX(Document.id)).scalar()
+    insert(Document, documents)
+    # The database gave the ids: one that was deleted is not given again.
+    made_now: Any = Document.select(Document.id).where(Document.id > before).order_by(Document.id).tuples()
+    given = [(id, *kind) for (id,), kind in zip(made_now, kinds, strict=True)]
+    insert(DocumentTag, [{"document": id, "name": name} for id, names, _ in given for name in names])
+    shares = [{"document": id, "user": user} for id, _, users in given for user in users]
+    insert(DocumentShare, [{**share, "permission": DocumentShare.PERMISSIONS[n % 2]} for n, share in enumerate(shares)])
+
+
 def seeded() -> bool:
     return Setting.read("seeded") is not None
 
@@ -624,23 +692,33 @@ def insert(model: Any, rows: list[dict[str, Any]]) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--reset", "again", is_flag=True, help="Put the demo data back as it was seeded.")
-def main(again: bool) -> None:
-    """Fill an empty database with the demo data; any other stays as it is."""
+@click.option("--reset", "again", is_flag=True, help="First put the demo data back as it was seeded.")
+@click.option("--users", type=click.IntRange(0), metavar="N", help="Then add users until there are N.")
+@click.option("--documents", type=click.IntRange(0), metavar="N", help="Then add documents until there are N.")
+def main(again: bool, users: int | None, documents: int | None) -> None:
+    """Fill an empty database with the demo data; any other stays as it is.
+
+    Users and documents that are added by number have the demo password, and go with the next --reset.
+    """
     # Here, because the application imports this module; run as a script, this one is not the one it imports.
+    import seed
     from halolight import BadConfiguration, create_app
-    from seed import NotResettable, age_in_days, reset, seeded
 
     try:
         create_app()
         if again:
-            reset()
-        if not seeded():
-            raise NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
-    except (BadConfiguration, models.DatabaseRefused, NotResettable) as error:
+            seed.reset()
+        if not seed.seeded():
+            raise seed.NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
+    except (BadConfiguration, models.DatabaseRefused, seed.NotResettable) as error:
         click.echo(f"seed: {error}", err=True)
         sys.exit(2)
-    click.echo("The demo data is as it was seeded." if again else f"The demo data is there ({age_in_days()} days old).")
+    days = seed.age_in_days()
+    click.echo("The demo data is as it was seeded." if again else f"The demo data is there ({days} days old).")
+    if users is not None:
+        seed.grow(User, seed.add_users, users)
+    if documents is not None:
+        seed.grow(Document, seed.add_documents, documents)
     models.db.close_all()
 
 

@@ -14,12 +14,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from peewee import fn
 
 import halolight
 import models
 import seed
 from halolight import BadConfiguration, Config
-from models import DatabaseRefused, RefreshToken, Role, Session, Setting, User
+from models import DatabaseRefused, Document, DocumentShare, RefreshToken, Role, Session, Setting, User
 
 ROOT = Path(__file__).parent.parent
 
@@ -258,6 +259,60 @@ def test_plain_seed_changes_nothing_in_a_filled_database(database_url):
     assert run(script="seed.py", DATABASE_URL=database_url)[:2] == (0, "The demo data is there (0 days old).\n")
     code, output, _ = run("--reset", script="seed.py", DATABASE_URL=database_url)
     assert (code, output) == (0, "The demo data is as it was seeded.\n")
+
+
+def test_users_and_documents_are_added_until_there_are_so_many(database_url, make_app, log_in):
+    code, output, _ = run(
+        "--reset", "--users", "150", "--documents", "250", script="seed.py", DATABASE_URL=database_url
+    )
+    assert (code, output.splitlines()[1:]) == (0, ["120 users", "220 documents"])
+    make_app()
+    root = log_in(User.get(User.email == "admin@example.com"))
+    totals = {noun: root.get(f"/api/{noun}?pageSize=100").json["data"]["total"] for noun in ("users", "documents")}
+    assert totals == {"users": 150, "documents": 250}
+    for query in (
+        "users?status=suspended",
+        "users?role=guest",
+        "documents?type=code&tags=技术",
+        "users?search=user0000099",
+    ):
+        assert root.get(f"/api/{query}").json["data"]["total"] > 0, query
+    last = root.get(f"/api/documents/{Document.select(fn.MAX(Document.id)).scalar()}").json["data"]
+    assert last["size"] == len(last["content"].encode()) and last["author"]["name"] in last["content"]
+    assert root.post("/api/users", {"email": "after@example.com"}).status_code == 201
+    seed.reset()
+    assert (User.select().count(), Document.select().count()) == (30, 30)
+
+
+def test_added_rows_are_the_same_wherever_the_same_was_there_before(app, monkeypatch):
+    def grown():
+        seed.grow(User, seed.add_users, 90)
+        seed.grow(Document, seed.add_documents, 400)
+        shares = DocumentShare.select(Document.content, User.email).join(Document).switch().join(User)
+        users = User.select(User.email, User.name, User.status, User.role, User.department)
+        documents = Document.select(Document.type, User.email, Document.size, Document.created_at).join(User)
+        return [sorted(rows.tuples()) for rows in (users, documents, shares)]
+
+    monkeypatch.setattr(seed, "CHUNK", 50)
+    before = grown()
+    seed.reset()
+    assert grown() == before and len(before[2]) > 100
+    assert not DocumentShare.select().join(Document).where(Document.author == DocumentShare.user).exists()
+
+
+def test_adding_goes_on_where_rows_were_deleted(app):
+    seed.grow(User, seed.add_users, 40)
+    User.delete().where(User.id << (5, 35)).execute()
+    seed.grow(User, seed.add_users, 41)
+    assert User.select().count() == 41
+
+
+def test_nothing_is_added_where_there_is_enough(database_url):
+    code, output, _ = run("--users", "30", "--documents", "0", script="seed.py", DATABASE_URL=database_url)
+    there = ["There are 30 users: nothing to add for 30.", "There are 30 documents: nothing to add for 0."]
+    assert (code, output.splitlines()[1:]) == (0, there)
+    code, _, errors = run("--users", "-1", script="seed.py", DATABASE_URL=database_url)
+    assert code == 2 and "--users" in errors
 
 
 def test_old_demo_data_is_told_at_the_start(make_app, serve):

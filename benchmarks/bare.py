@@ -1,0 +1,33 @@
+"""What HaloLight is measured against: a route that does nothing.
+
+python -m benchmarks.bare naked PORT     nothing but Flask and waitress, with as many threads
+python -m benchmarks.bare layers PORT    the same route in HaloLight's application, served as HaloLight is
+"""
+
+import sys
+
+import waitress
+from flask import Flask
+
+
+def hello() -> dict[str, str]:
+    return {"hello": "world"}
+
+
+def naked(port: int) -> None:
+    app = Flask("bare")
+    app.get("/api/bare")(hello)
+    waitress.serve(app, host="127.0.0.1", port=port, threads=32, asyncore_use_poll=True)
+
+
+def layers(port: int) -> None:
+    import halolight
+
+    app = halolight.create_app()
+    app.get("/api/bare")(hello)
+    halolight.configure_logging(app)
+    halolight.serve(app, halolight.listening_sockets("127.0.0.1", port))
+
+
+if __name__ == "__main__":
+    {"naked": naked, "layers": layers}[sys.argv[1]](int(sys.argv[2]))
