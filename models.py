@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
-from peewee import (
+from peewee import (  # type: ignore[attr-defined]
     CTE,
     JOIN,
     OP,
@@ -47,6 +47,7 @@ from peewee import (
     SqliteDatabase,
     TextField,
     ValuesList,
+    __exception_wrapper__,
     fn,
 )
 from playhouse.db_url import parse
@@ -349,6 +350,25 @@ def table_name(model: type[Model]) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__).lower() + "s"
 
 
+def insert_statement(model: type[Model], fields: list[Field]) -> str:
+    """An INSERT of one row, which is written in 3 µs here; Peewee needs 200."""
+    columns = ", ".join(f'"{field.column_name}"' for field in fields)
+    places = ", ".join([db.param] * len(fields))
+    return f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES ({places})'  # noqa: S608
+
+
+def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
+    """Insert rows of the same keys; what they do not name has its default."""
+    if not rows:
+        return
+    defaults = {field.name: value() if callable(value) else value for field, value in model._meta.defaults.items()}
+    rows = [defaults | row for row in rows]
+    fields = [model._meta.fields[name] for name in rows[0]]
+    values = [[field.db_value(row[field.name]) for field in fields] for row in rows]
+    with __exception_wrapper__:  # errors of the driver as Peewee's own
+        db.cursor().executemany(insert_statement(model, fields), values)
+
+
 class BaseModel(Model):
     #: The resource whose `manage` permission opens every row.
     RESOURCE: ClassVar[str] = ""
@@ -372,6 +392,18 @@ class BaseModel(Model):
         snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
         return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
 
+    @classmethod
+    def create(cls, **values: Any) -> Self:
+        """A new row, as Peewee's own `create` gives it."""
+        row: Any = cls(**values)
+        fields = [cls._meta.fields[name] for name in row.__data__]
+        bound = [field.db_value(row.__data__[field.name]) for field in fields]
+        if isinstance(db.obj, SqliteDatabase):
+            row.id = db.execute_sql(insert_statement(cls, fields), bound).lastrowid
+        else:
+            (row.id,) = db.execute_sql(f'{insert_statement(cls, fields)} RETURNING "id"', bound).fetchone()
+        return row
+
     def change(self, **values: Any) -> Self:
         """Write those of `values` that differ from what is stored, and nothing else; gives the row itself."""
         changed = {name: value for name, value in values.items() if getattr(self, name) != value}
@@ -380,7 +412,11 @@ class BaseModel(Model):
         if changed:
             for name, value in changed.items():
                 setattr(self, name, value)
-            type(self).update(changed).where(type(self).id == self.id).execute()
+            fields = [self._meta.combined[name] for name in changed]
+            places = ", ".join(f'"{field.column_name}" = {db.param}' for field in fields)
+            bound = [field.db_value(self.__data__[field.name]) for field in fields]
+            statement = f'UPDATE "{self._meta.table_name}" SET {places} WHERE "id" = {db.param}'  # noqa: S608
+            db.execute_sql(statement, [*bound, self.id])
         return self
 
 
@@ -720,7 +756,7 @@ class Document(Timestamped):
     def compose(cls, *, content: str = "", tags: Iterable[str] = (), **values: Any) -> Document:
         """A new document with its tags."""
         document = cls.create(content=content, size=len(content.encode()), **values)
-        document.set_tags(tags)
+        document.add_tags(tags)
         return document
 
     def change(self, **values: Any) -> Self:
@@ -738,9 +774,11 @@ class Document(Timestamped):
         if wanted == stored:
             return False
         DocumentTag.delete().where(DocumentTag.document == self).execute()
-        for name in wanted:
-            DocumentTag.create(document=self, name=name)
+        self.add_tags(wanted)
         return True
+
+    def add_tags(self, names: Iterable[str]) -> None:
+        insert_rows(DocumentTag, [{"document": self.id, "name": name} for name in dict.fromkeys(names)])
 
     def share(self, users: Iterable[int], permission: str) -> list[int]:
         """Let `users` other than the author read the document, or edit it too; gives those who could do neither."""
@@ -896,7 +934,7 @@ class Conversation(Timestamped):
     def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
         conversation = cls.create(**values)
         rows = [{"conversation": conversation, "user": user} for user in dict.fromkeys(members)]
-        ConversationMember.insert_many(rows).execute()
+        insert_rows(ConversationMember, rows)
         return conversation
 
     @classmethod
@@ -993,7 +1031,7 @@ class Message(BaseModel):
         ConversationMember.update(away=False).where(ConversationMember.conversation == conversation).execute()
         common = {"message": message, "conversation": conversation}
         marks = [{**common, "user": user, "read": user == sender} for user in (sender, *message.readers())]
-        MessageMark.insert_many(marks).execute()
+        insert_rows(MessageMark, marks)
         return message
 
     def readers(self) -> list[int]:

@@ -226,8 +226,7 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
         refuse(404)
     if change is False:
         return row
-    query = model.select().where(model.id == row_id)
-    changeable = (query if change is True or manage else query.where(change(current_user.id))).first()
+    changeable = prepared.whole(model, None if change is True or manage else change, row_id, g.caller.id)
     if changeable is None:
         refuse(403, "You may see this, but not change it")
     return changeable

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
-from models import Activity, Event, EventAttendee, Notification, User
+from models import Activity, Event, EventAttendee, Notification, User, insert_rows
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse, refuse_field
 from resources.schemas import (
@@ -142,7 +142,7 @@ def invite(event: Event, ids: list[int]) -> None:
     new = event.uninvited(ids)
     if new:
         references("attendeeIds", User.contacts, ids)
-        EventAttendee.insert_many([{"event": event, "user": user} for user in new]).execute()
+        insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
     told = [user for user in new if user != current_user.id]
     Notification.tell(told, "user", "You were invited to an event", content=event.title, target=event)
 

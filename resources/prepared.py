@@ -93,6 +93,9 @@ def current() -> tuple[Any, Request]:
 class JSON(DefaultJSONProvider):
     """Flask's `jsonify`, by orjson: in a third of the time of the standard library."""
 
+    ensure_ascii = False
+    sort_keys = False
+
     def response(self, *args: Any, **kwargs: Any) -> Any:
         body: Any = orjson.dumps(self._prepare_response_obj(args, kwargs), self.default)
         return self._app.response_class(body, mimetype=self.mimetype)
@@ -123,6 +126,17 @@ def one(selector: Callable[..., Select], id: int, user: int, manage: bool) -> An
 
     found = prepare((selector, "one", manage), build)(user=user, id=id)
     return found[0] if found else None
+
+
+def whole(model: Any, rule: Callable[[Any], Any] | None, id: int, user: int) -> Any | None:
+    """The model's row `id`, to be changed, if `rule(user)` holds for it; else None."""
+
+    def build() -> Select:
+        query = model.select().where(model.id == slot("id"))
+        return query if rule is None else query.where(rule(slot("user")))
+
+    found = prepare((model, "whole", rule), build)(id=id, user=user)
+    return model(__no_default__=True, **found[0]._asdict()) if found else None
 
 
 def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manage: bool) -> tuple[list[Any], int]:
