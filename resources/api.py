@@ -253,7 +253,7 @@ def set_page(args: dict[str, Any], total: int) -> None:
     context, asked = prepared.current()
     context.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
     context.headers["X-Total-Count"] = str(total)
-    context.headers["Link"] = links(asked.path, asked.query_string.decode("latin-1"), page, pages)
+    context.headers["Link"] = links(asked.path, asked.query_string.decode("utf-8", "replace"), page, pages)
 
 
 @lru_cache(maxsize=1024)
