@@ -786,8 +786,7 @@ class Document(Timestamped):
         theirs = (DocumentShare.document == self) & DocumentShare.user.in_(wanted)
         DocumentShare.update(permission=permission).where(theirs).execute()
         new = sorted(wanted - {share.user_id for share in self.shares})
-        for user in new:
-            DocumentShare.create(document=self, user=user, permission=permission)
+        insert_rows(DocumentShare, [{"document": self.id, "user": user, "permission": permission} for user in new])
         return new
 
     def unshare(self, users: list[int] | None) -> None:
@@ -1103,8 +1102,7 @@ class Notification(BaseModel):
         common = {"type": type, "title": title, "content": content[:200]}
         common |= {"target_type": target._meta.name, "target_id": target.id}
         common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
-        for user in users:
-            cls.create(user=user, **common)
+        insert_rows(cls, [{"user": user, **common} for user in users])
 
 
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------

@@ -89,17 +89,8 @@ def by_wrk(server: Server, request: Request, seconds: float, connections: int) -
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(SCRIPT.format(method=request.method, body=body, token=request.token))
         file.flush()
-        command = [
-            "wrk",
-            "-t1",
-            f"-c{connections}",
-            f"-d{max(round(seconds), 1)}s",
-            "--timeout",
-            "30s",
-            "-s",
-            file.name,
-        ]
-        command.append(f"http://127.0.0.1:{server.port}{request.path}")
+        options = ("-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--timeout=30s", f"--script={file.name}")
+        command = ["wrk", *options, f"http://127.0.0.1:{server.port}{request.path}"]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     count, duration, refused, lost, *times = json.loads(output.strip().rpartition("\n")[2])
     if refused or lost or not count:

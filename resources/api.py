@@ -206,7 +206,7 @@ def shown(result: Any) -> Any:
 
 def manages(model: type[BaseModel]) -> bool:
     """Whether the caller may act on other people's rows of this model."""
-    return not model.RESOURCE or g.caller.allows(f"{model.RESOURCE}:manage")
+    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:manage")
 
 
 def current_id() -> int:
@@ -221,12 +221,12 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
     """
     model = prepared.model_of(selector)
     manage = manages(model)
-    row = prepared.one(selector, row_id, g.caller.id, manage)
+    row = prepared.one(selector, row_id, current_user.id, manage)
     if row is None:
         refuse(404)
     if change is False:
         return row
-    changeable = prepared.whole(model, None if change is True or manage else change, row_id, g.caller.id)
+    changeable = prepared.whole(model, None if change is True or manage else change, row_id, current_user.id)
     if changeable is None:
         refuse(403, "You may see this, but not change it")
     return changeable
@@ -234,7 +234,7 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
 
 def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]:
     """The asked-for page of the rows that the rule lets the caller see, filtered and sorted as `args` say."""
-    rows, total = prepared.page(selector, args, g.caller.id, manages(prepared.model_of(selector)))
+    rows, total = prepared.page(selector, args, current_user.id, manages(prepared.model_of(selector)))
     set_page(args, total)
     return rows
 

@@ -30,8 +30,8 @@ from resources.texts import translate
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
 log = logging.getLogger("halolight")
 
-#: What a request asks for a delay or an error with, besides the parameters `_delay` and `_status`.
-HEADERS = ("X-Demo-Delay", "X-Demo-Status")
+#: What a request asks for a delay or an error with: a parameter of its query, or this header.
+WISHES = {"_delay": "X-Demo-Delay", "_status": "X-Demo-Status"}
 #: What says that a request came through a proxy, from wherever.
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 #: What must not be shown of a request: a file's link, what a parameter calls a secret, any word as long as a token.
@@ -113,13 +113,12 @@ def guard() -> None:
 def interfere() -> None:
     """Delay or fail the request as it asks for, or as the command line does for all."""
     (_, asked), config = current(), current_app.config
-    wished = any(name in asked.args for name in ("_delay", "_status")) or any(h in asked.headers for h in HEADERS)
+    wished = any(parameter in asked.args or header in asked.headers for parameter, header in WISHES.items())
     if not (wished or config["DEMO_DELAY"] or config["DEMO_FAIL_RATE"]):
         return
     if not counts(asked) or asked.method == "OPTIONS" or not controls_open():
         return
-    delay = number(asked, "_delay", HEADERS[0], 0, 10_000)
-    status = number(asked, "_status", HEADERS[1], 400, 599)
+    delay, status = number(asked, "_delay", 0, 10_000), number(asked, "_status", 400, 599)
     if delay is None and config["DEMO_DELAY"]:
         delay = random.randint(*config["DEMO_DELAY"])
     if delay is not None:
@@ -139,11 +138,10 @@ def counts(asked: Request) -> bool:
     return asked.path.startswith("/api/") and not asked.path.startswith("/api/demo")
 
 
-def number(asked: Request, parameter: str, header: str, minimum: int, maximum: int) -> int | None:
-    """A number from the query or a header; 400 where it is none, or out of range."""
-    name, text = (parameter, asked.args.get(parameter))
-    if text is None:
-        name, text = (header, asked.headers.get(header))
+def number(asked: Request, wish: str, minimum: int, maximum: int) -> int | None:
+    """The number that a request wishes, None if it does not; 400 where it is none, or out of range."""
+    name = wish if wish in asked.args else WISHES[wish]
+    text = asked.args.get(wish, asked.headers.get(name))
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,5}", text) or not minimum <= int(text) <= maximum:
@@ -166,7 +164,7 @@ def remember(response: Response) -> Response:
     """Keep what a developer wants to see of the last requests: never a body, never a token."""
     context, asked = current()
     if "started" in context and counts(asked):
-        context.ignored_params = [name for name in context.ignored_params if name not in ("_delay", "_status")]
+        context.ignored_params = [name for name in context.ignored_params if name not in WISHES]
         current_app.extensions["last_requests"].append(
             {
                 "time": models.now(),

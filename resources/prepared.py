@@ -148,7 +148,10 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
         used["search"] = "%" + _SPECIAL.sub(r"\\\g<0>", used["search"]) + "%"
     # Words for what is no list: True would be the same key as a list of one.
     shape = tuple((n, len(v) if isinstance(v, list) else "null" if v is None else "one") for n, v in used.items())
-    values: dict[str, Any] = {"user": user}
+    size = args["page_size"]
+    # The first page of all rows comes straight from the index of its order.
+    straight = manage and not used and args["page"] == 1
+    values: dict[str, Any] = {"user": user, "limit": size, "offset": (args["page"] - 1) * size}
     for name, value in used.items():
         values |= {f"{name}.{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {name: value}
 
@@ -171,7 +174,7 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
 
         # With the number of rows beside each: one statement less, so one journey less to Postgres.
         shown = narrowed().select_extend(only(ROWS).alias("total_rows"))
-        if first:
+        if straight:
             return cut(shown)
         # The ids first: whole rows are then neither sorted nor skipped, but only put together for the page.
         shown._where = model.id.in_(cut(only(model.id)))
@@ -180,12 +183,7 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     def build_count() -> Select:
         return only(ROWS.alias("total_rows"))
 
-    size = args["page_size"]
-    # The first page of all rows comes straight from the index of its order.
-    first = manage and not used and args["page"] == 1
-    found = prepare((selector, manage, shape, sort, first), build)(
-        **values, limit=size, offset=(args["page"] - 1) * size
-    )
+    found = prepare((selector, manage, shape, sort, straight), build)(**values)
     if args["page"] == 1 and len(found) < size:
         return found, len(found)
     counted = found or prepare((selector, "count", manage, shape), build_count)(**values)

@@ -201,15 +201,21 @@ class Server:
     output: list[str]
     log: Path
 
-    def call(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> tuple[int, Any]:
-        """One request on a connection of its own, `body` as JSON unless it is bytes: status and decoded reply."""
+    def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> tuple[int, str]:
+        """One request on a connection of its own, `body` as JSON unless it is bytes: status and text of the reply."""
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json", "Authorization": f"Bearer {token}", **headers}
+        raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
         with closing(connection):
             connection.request(method, path, raw, sent)
             reply = connection.getresponse()
-            return reply.status, json.loads(reply.read())
+            return reply.status, reply.read().decode("utf-8", "replace")
+
+    def call(self, *request: Any, **options: Any) -> tuple[int, Any]:
+        """As `ask`, with the reply decoded."""
+        status, text = self.ask(*request, **options)
+        return status, json.loads(text)
 
     def log_in(self, email: str = "admin@example.com") -> str:
         """An access token of a seeded account."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import re
 import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -44,27 +42,14 @@ def raw(server, request):
         return connection.makefile("rb").read().decode("utf-8", "replace")
 
 
-def ask(server, method, target, body=None, token=None, **headers):
-    """Status and text of a reply; `body` is sent as JSON unless it is bytes."""
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
-    sent = {"Content-Type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
-    sent |= {"Authorization": f"Bearer {token}"} if token else {}
-    with closing(connection):
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        connection.request(method, target, data, sent)
-        reply = connection.getresponse()
-        return reply.status, reply.read().decode("utf-8", "replace")
-
-
 def post(server, path, **body):
-    status, text = ask(server, "POST", f"/api/{path}", body)
-    return status, json.loads(text)
+    return server.call("POST", f"/api/{path}", body)
 
 
 def upload(server, token, filename="notes.txt"):
     form = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\nhello\r\n--x--\r\n'
     kind = "multipart/form-data; boundary=x"
-    return json.loads(ask(server, "POST", "/api/files/upload", form.encode(), token, Content_Type=kind)[1])["data"]
+    return server.call("POST", "/api/files/upload", form.encode(), token, Content_Type=kind)[1]["data"]
 
 
 def log_of(server):
@@ -96,12 +81,12 @@ def use(server):
         RefreshToken.update(spent_at=1).where(RefreshToken.spent_at.is_null(False)).execute()
     call("auth/refresh", refreshToken=again["refreshToken"])
     call("auth/forgot-password", email=EMAIL)
-    reset = json.loads(ask(server, "GET", "/api/demo/mails")[1])["data"]["items"][0]["link"].partition("=")[2]
+    reset = server.call("GET", "/api/demo/mails")[1]["data"]["items"][0]["link"].partition("=")[2]
     for _ in "once", "twice":
         call("auth/reset-password", token=reset, password=NEW)
     last = call("auth/login", email=EMAIL, password=NEW)
     change = {"currentPassword": NEW, "newPassword": LAST}
-    access = json.loads(ask(server, "POST", "/api/auth/change-password", change, last["accessToken"])[1])["accessToken"]
+    access = server.call("POST", "/api/auth/change-password", change, last["accessToken"])[1]["accessToken"]
     link = upload(server, access)["url"].rpartition("/")[2]
     given = [pair[name] for pair in (first, again, renewed, last) for name in ("accessToken", "refreshToken")]
     return [*given, access, reset, link], refusals
@@ -111,7 +96,7 @@ def misplace(server, token, access):
     """Send a token wherever it does not belong. The replies that refused something."""
 
     def to(method, target, body=None, **headers):
-        return ask(server, method, target, body, access if "Authorization" not in headers else None, **headers)
+        return server.ask(method, target, body, access if "Authorization" not in headers else None, **headers)
 
     paths = ("", "api/", "api/users/", "api/files/raw/", "api/x/y?", "docs/assets/", "reset-password?token=")
     parameters = ("", "x=", "token=", "page=", "sort=", "status=", "assigneeId=", "_delay=", "_status=")
@@ -138,13 +123,13 @@ def test_no_secret_is_in_the_log_the_metrics_the_request_list_or_a_refusal(serve
     for table in ("tasks", "file_bytes"):  # from here on there are bugs: an exception while a token is in the request
         models.db.execute_sql(f"ALTER TABLE {table} RENAME TO gone_{table}")
     failed = [
-        ask(server, "GET", f"/api/files/raw/{tokens[-1]}"),
-        *(ask(server, "GET", f"/api/tasks?token={token}", token=access) for token in tokens),
+        server.ask("GET", f"/api/files/raw/{tokens[-1]}"),
+        *(server.ask("GET", f"/api/tasks?token={token}", token=access) for token in tokens),
     ]
     assert {status for status, _ in failed} == {500}
     shown = {
-        "metrics": ask(server, "GET", "/metrics")[1],
-        "requests": ask(server, "GET", "/api/demo/requests?pageSize=200")[1],
+        "metrics": server.ask("GET", "/metrics")[1],
+        "requests": server.ask("GET", "/api/demo/requests?pageSize=200")[1],
         "refusals": "\n".join([*refusals, *(text for _, text in failed)]),
         # The one place where a secret is meant to be: in development a mail is a line of the log.
         "log": "\n".join(line for line in log_of(server) if f"mail to {EMAIL}: http" not in line),
@@ -231,7 +216,7 @@ def test_each_event_leaves_one_line_that_names_it(server):
         ("POST", "demo/reset", {}, "", "demo: reset"),
     ):
         before = len(log_of(server))
-        ask(server, method, f"/api/{path}", body, token)
+        server.ask(method, f"/api/{path}", body, token)
         written = log_of(server)[before:]
         assert [line in each for each in written].count(True) == 1, (path, written)
         assert [f" {method} /api/{path} " in each for each in written].count(True) == 1 and len(written) <= 2, written
@@ -279,9 +264,9 @@ def test_hostile_text_in_rows_and_bodies_is_one_line_of_the_log(server):
     for lines, call in (
         (2, lambda: post(server, "auth/forgot-password", email=email)),
         (2, lambda: post(server, "auth/login", email=HOSTILE, password=HOSTILE)),
-        (2, lambda: ask(server, "POST", "/api/auth/login", {"email": "x", "password": "x"}, **proxied)),
-        (1, lambda: ask(server, "PUT", "/api/users/me", {"name": HOSTILE}, token)),
-        (1, lambda: ask(server, "POST", "/api/tasks", {"title": HOSTILE, HOSTILE: HOSTILE}, token)),
+        (2, lambda: server.ask("POST", "/api/auth/login", {"email": "x", "password": "x"}, **proxied)),
+        (1, lambda: server.ask("PUT", "/api/users/me", {"name": HOSTILE}, token)),
+        (1, lambda: server.ask("POST", "/api/tasks", {"title": HOSTILE, HOSTILE: HOSTILE}, token)),
         (1, lambda: upload(server, token, quote(HOSTILE))),
     ):
         call()
