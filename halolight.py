@@ -6,6 +6,7 @@ Configuration, the application and the server; everything else is in `resources/
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import logging
@@ -32,6 +33,7 @@ from flask import Flask
 from marshmallow import ValidationError
 from tzlocal import get_localzone
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from werkzeug.routing import IntegerConverter
 
 import models
@@ -46,6 +48,8 @@ from resources.schemas import MAX_ID
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+#: Replies shorter than this are sent by the thread that waits for requests, head and body at once.
+SEND_BYTES = 65_536
 
 
 class BadConfiguration(Exception):
@@ -334,6 +338,16 @@ def connection_limit() -> int:
     return 2000 if soft == resource.RLIM_INFINITY else max(min(2000, soft - 200), 10)
 
 
+class Channel(HTTPChannel):
+    """One connection of a client. Its replies are sent by the thread that waits for requests (see `serve`)."""
+
+    def service(self) -> None:
+        super().service()
+        if self.requests:  # of a client that does not wait for replies: that thread would spin until all are there
+            with self.outbuf_lock:
+                self._flush_exception(self._flush_some, do_close=False)
+
+
 def serve(app: Flask, sockets: list[socket.socket]) -> None:
     """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most."""
     proxy = app.config["TRUSTED_PROXY"]
@@ -350,8 +364,16 @@ def serve(app: Flask, sockets: list[socket.socket]) -> None:
         clear_untrusted_proxy_headers=False,
         **({"trusted_proxy": proxy, "trusted_proxy_headers": PROXY_HEADERS} if proxy else {}),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # By default the other threads send, head and body one by one, and switch to and fro: a sixth fewer requests.
+    # (As an option above, waitress would warn that it is to go.)
+    server.adj.send_bytes = SEND_BYTES
     channels = server.map if hasattr(server, "map") else server._map
+    for listener in channels.values():
+        listener.channel_class = Channel
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
+    gc.collect()
+    gc.freeze()
     try:
         while True:
             wasyncore.loop(timeout=30, map=channels, use_poll=True, count=1)

@@ -1,10 +1,12 @@
 """What HaloLight is measured against: a route that does nothing.
 
 python -m benchmarks.bare naked PORT     nothing but Flask and waitress, with as many threads
+python -m benchmarks.bare tuned PORT     the same, with the setting of waitress that HaloLight changes
 python -m benchmarks.bare layers PORT    the same route in HaloLight's application, served as HaloLight is
 """
 
 import sys
+from typing import Any
 
 import waitress
 from flask import Flask
@@ -14,10 +16,22 @@ def hello() -> dict[str, str]:
     return {"hello": "world"}
 
 
-def naked(port: int) -> None:
+def server(port: int) -> Any:
     app = Flask("bare")
     app.get("/api/bare")(hello)
-    waitress.serve(app, host="127.0.0.1", port=port, threads=32, asyncore_use_poll=True)
+    return waitress.create_server(app, host="127.0.0.1", port=port, threads=32, asyncore_use_poll=True)
+
+
+def naked(port: int) -> None:
+    server(port).run()
+
+
+def tuned(port: int) -> None:
+    import halolight  # here, as it takes memory
+
+    bare = server(port)
+    bare.adj.send_bytes = halolight.SEND_BYTES
+    bare.run()
 
 
 def layers(port: int) -> None:
@@ -30,4 +44,4 @@ def layers(port: int) -> None:
 
 
 if __name__ == "__main__":
-    {"naked": naked, "layers": layers}[sys.argv[1]](int(sys.argv[2]))
+    {"naked": naked, "tuned": tuned, "layers": layers}[sys.argv[1]](int(sys.argv[2]))

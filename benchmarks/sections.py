@@ -83,7 +83,7 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
 
         cases.append(((case, server.name), run))
 
-    for kind in ("naked", "layers"):
+    for kind in ("naked", "tuned", "layers"):
         command = [sys.executable, "-m", "benchmarks.bare", kind]
         url = f"sqlite:///{bench.folder}/bare.db"
         servers.append(bench.start(f"Flask, {kind}", command, "/api/bare", bench.copy(), DATABASE_URL=url))

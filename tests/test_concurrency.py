@@ -127,3 +127,12 @@ def test_a_thousand_idle_connections_leave_the_service_unaffected(serve):
         calls = [lambda: server.call("GET", "/api/tasks", None, token)] * CROWD
         assert statuses(at_once(calls)) == {200: CROWD}
     assert server.log.read_text() == ""
+
+
+def test_a_reply_does_not_wait_for_the_next_request_of_its_connection(server):
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as connection:
+        paths = (b"/health", b"/api/tasks?_delay=500")
+        # Both at once, as HTTP pipelining has it (RFC 9112, 9.3.2).
+        connection.sendall(b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in paths))
+        assert connection.recv(65536).count(b"HTTP/1.1 ") == 1
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
