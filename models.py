@@ -31,6 +31,7 @@ from peewee import (  # type: ignore[attr-defined]
     BooleanField,
     Case,
     CharField,
+    CompositeKey,
     DatabaseProxy,
     DateField,
     DateTimeField,
@@ -56,7 +57,7 @@ from playhouse.pool import PooledPostgresqlDatabase
 from werkzeug.security import generate_password_hash
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 #: The key of the advisory lock by which the processes on one Postgres write in turn.
 WRITE_LOCK = 0x48414C4F
@@ -901,16 +902,27 @@ class File(Timestamped):
         return dict.fromkeys(cls.TYPES, 0) | dict(sums)
 
 
-class FileBytes(Model):
-    """The bytes of a file, in a table of their own, so that lists never touch them."""
+class FilePart(Model):
+    """Some of a file's bytes: in a table of their own, so that lists never touch them.
 
-    file = ForeignKeyField(File, primary_key=True, backref="bytes", on_delete="CASCADE")
+    In parts, as what goes through a driver at once stays in its memory, a copy for each connection.
+    """
+
+    SIZE = 256 * 1024
+
+    file = ForeignKeyField(File, backref="parts", on_delete="CASCADE", index=False)
+    number = IntegerField()
     data = BlobField()
 
     class Meta:
         database = db
         legacy_table_names = False
-        table_name = "file_bytes"
+        table_name = "file_parts"
+        primary_key = CompositeKey("file", "number")
+
+    @classmethod
+    def numbered(cls, file: Any, number: Any) -> Select:
+        return cls.select(cls.data).where(cls.file == file, cls.number == number)
 
 
 # --- Messages and notifications --------------------------------------------------------------------------------------
@@ -1412,6 +1424,6 @@ def totals(user: Any) -> Select:
 #: Every table, each after those that it refers to.
 TABLES: tuple[type[Model], ...] = (
     *(Setting, Role, User, Session, RefreshToken, FailedAttempt, Mail, Folder, Document, DocumentTag, DocumentShare),
-    *(DocumentReader, File, FileBytes, Conversation, ConversationMember, Message, MessageMark, Notification, Team),
+    *(DocumentReader, File, FilePart, Conversation, ConversationMember, Message, MessageMark, Notification, Team),
     *(TeamMember, Event, EventAttendee, Task, Order, Visit, Activity),
 )

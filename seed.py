@@ -33,7 +33,7 @@ from models import (
     Event,
     EventAttendee,
     File,
-    FileBytes,
+    FilePart,
     Folder,
     Message,
     MessageMark,
@@ -425,15 +425,15 @@ def seed_files() -> None:
             made = at(-82 + 2 * number, 10, number)
             files.append(
                 {
-                    **{"id": number, "name": f"{subject}.{ending}", "owner": owner, **describe(data)},
+                    **{"id": number, "name": f"{subject}.{ending}", "owner": owner, **describe(io.BytesIO(data))},
                     "folder": folders[number // 3 % len(folders)] if folders and number % 3 else None,
                     "is_favorite": number % 6 == 0,
                     **{"created_at": made, "updated_at": made},
                 }
             )
-            contents.append({"file": number, "data": data})
+            contents.append({"file": number, "number": 0, "data": data})
     insert(File, files)
-    insert(FileBytes, contents)
+    insert(FilePart, contents)
 
 
 def picture(shade: int) -> bytes:

@@ -6,19 +6,24 @@ claim: HTML that calls itself a picture would otherwise run here, as a page of o
 
 from __future__ import annotations
 
+import codecs
 import hashlib
-import io
 import re
-from typing import Any
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from itertools import chain
+from typing import IO, Any
 
 import sigtype
-from flask import Response, current_app, send_file
+from flask import Response, current_app, request, send_file
 from itsdangerous import BadSignature, Signer
 
 import models
-from models import File, FileBytes, User
+from models import File, FilePart, User
 from resources.errors import refuse
-from resources.prepared import one
+from resources.prepared import one, rows
 from resources.schemas import base_url
 from resources.security import allows, current_user
 
@@ -37,26 +42,38 @@ ARCHIVE = re.compile(
 )
 
 
-def describe(data: bytes) -> dict[str, Any]:
+def parts(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of `file` from its beginning, in pieces as they are stored."""
+    file.seek(0)
+    return iter(partial(file.read, FilePart.SIZE), b"")
+
+
+def describe(file: IO[bytes]) -> dict[str, Any]:
     """What the row of a file says of its bytes."""
-    mime_type = recognise(data)
-    checksum = hashlib.sha256(data).hexdigest()
-    return {"size": len(data), "checksum": checksum, "mime_type": mime_type, "type": kind(mime_type)}
+    size, digest = 0, hashlib.sha256()
+    for part in parts(file):
+        size += len(part)
+        digest.update(part)
+    mime_type = recognise(file)
+    return {"size": size, "checksum": digest.hexdigest(), "mime_type": mime_type, "type": kind(mime_type)}
 
 
-def recognise(data: bytes) -> str:
-    """The MIME type of `data`. Text is what is valid UTF-8 without NUL; it is plain unless markup begins it."""
-    found = sigtype.guess_mime(data)
+def recognise(file: IO[bytes]) -> str:
+    """The MIME type of a file. Text is what is valid UTF-8 without NUL; it is plain unless markup begins it."""
+    file.seek(0)
+    found = sigtype.guess_mime(file)
+    decoder, start = codecs.getincrementaldecoder("utf-8")(), ""
     try:
-        text = data.decode()
+        for part in chain(parts(file), [b""]):
+            text = decoder.decode(part, final=not part)
+            if "\0" in text:
+                return found or "application/octet-stream"
+            start = (start + text).lstrip("\ufeff \t\r\n\f")[:5]
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
         return found or "application/octet-stream"
     if found in TEXTUAL:
         return found
-    start = text.lstrip("\ufeff \t\r\n\f")[:5].lower()
-    if start == "<?xml":
+    if start.lower() == "<?xml":
         return "application/xml"
     return "text/html" if start.startswith("<") else "text/plain"
 
@@ -99,16 +116,19 @@ def linked_file(token: str) -> Any:
 
 def bytes_of(file: Any, inline: bool, caching: str) -> Response:
     """The bytes of a file (its row): all, the asked-for range (206, 416), or none where the client has them (304)."""
-    data = FileBytes.select(FileBytes.data).where(FileBytes.file == file.id).scalar()
-    if data is None:
-        refuse(404)
-    reply = send_file(
-        io.BytesIO(data),
-        file.mime_type,
-        as_attachment=not (inline and file.mime_type in INLINE),
-        download_name=file.name,
-        etag=file.checksum,
-    )
+    with ExitStack() as stack:
+        content = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=FilePart.SIZE))
+        for number in range(-(-file.size // FilePart.SIZE)):
+            found = rows(FilePart.numbered, file=file.id, number=number) or refuse(404)
+            content.write(found[0].data)
+        content.seek(0)
+        attached = not (inline and file.mime_type in INLINE)
+        # Not conditional yet: it would not know how many bytes there are.
+        options: Any = {"as_attachment": attached, "download_name": file.name, "conditional": False}
+        reply = send_file(content, file.mime_type, etag=file.checksum, **options)
+        reply.content_length = file.size
+        reply.make_conditional(request, accept_ranges=True, complete_length=file.size)
+        stack.pop_all()  # whoever sends the reply closes it
     reply.headers["Cache-Control"] = f"private, {caching}"
     reply.headers["Content-Security-Policy"] = "sandbox"  # opened by itself it has no origin, and runs nothing
     return reply

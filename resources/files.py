@@ -10,9 +10,9 @@ from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
 import models
-from models import Activity, File, FileBytes, Folder
+from models import Activity, File, FilePart, Folder, insert_rows
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
-from resources.downloads import bytes_of, describe, link, linked_file
+from resources.downloads import bytes_of, describe, link, linked_file, parts
 from resources.errors import refuse
 from resources.folders import refuse_foreign_folder
 from resources.schemas import (
@@ -151,14 +151,14 @@ def list_files(args):
 def upload_file(data):
     """Upload a file; what it is, its bytes say and not its name"""
     upload = data.pop("file")
-    content = upload.read()
     name = data.pop("name", None) or clean_name(upload.filename) or "file"
-    described = describe(content)  # before the transaction: others write meanwhile
+    described = describe(upload.stream)  # before the transaction: others write meanwhile
     with models.write():
         refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
-        check_room(len(content))
+        check_room(described["size"])
         file = File.create(owner=current_user.id, name=name, **described, **data)
-        FileBytes.create(file=file, data=content)
+        for number, part in enumerate(parts(upload.stream)):
+            insert_rows(FilePart, [{"file": file.id, "number": number, "data": part}])
         Activity.record(current_user.id, "create", file)
         return file
 

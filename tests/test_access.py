@@ -24,7 +24,7 @@ from models import (
     Event,
     EventAttendee,
     File,
-    FileBytes,
+    FilePart,
     Folder,
     Message,
     Notification,
@@ -208,7 +208,7 @@ def new_folder(owner, guest):
 
 def new_file(owner, guest):
     file = File.create(name="x", size=1, mime_type="text/plain", type="document", checksum="", owner=owner)
-    FileBytes.create(file=file, data=b"x")
+    FilePart.create(file=file, number=0, data=b"x")
     return file.id
 
 

@@ -15,7 +15,7 @@ import pytest
 from peewee import fn
 
 import models
-from models import File, FileBytes, Task
+from models import File, FilePart, Task
 
 WRITERS = 16
 RLIMIT_FSIZE = 1
@@ -100,7 +100,8 @@ def examine(database_url, tasks, files):
         assert set(tasks) <= {id for (id,) in Task.select(Task.id).tuples()}
         sizes = dict(File.select(File.id, File.size).tuples())
         assert set(files) <= set(sizes)
-        assert dict(FileBytes.select(FileBytes.file, fn.LENGTH(FileBytes.data)).tuples()) == sizes
+        stored = FilePart.select(FilePart.file, fn.SUM(fn.LENGTH(FilePart.data))).group_by(FilePart.file)
+        assert dict(stored.tuples()) == sizes
     finally:
         models.db.close_all()
 

@@ -17,7 +17,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 import models
-from models import File, FileBytes, Folder, Role, User
+from models import File, FilePart, Folder, Role, User
 from resources import downloads, logs
 from seed import packed, picture, printed, sound
 
@@ -180,7 +180,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(serve):
     ],
 )
 def test_what_a_file_is_its_bytes_say(content, mime_type, kind):
-    described = downloads.describe(content)
+    described = downloads.describe(io.BytesIO(content))
     assert (described["mime_type"], described["type"]) == (mime_type, kind)
 
 
@@ -365,7 +365,7 @@ def test_a_link_dies_with_its_file_and_with_its_user(owner, guest, gone):
     with models.write():
         User.get_by_id(owner.id).remove() if gone == "user" else File.get_by_id(file["id"]).delete_instance()
     assert guest.get(file["url"]).status_code == 404
-    assert not FileBytes.select().where(FileBytes.file == file["id"]).exists()
+    assert not FilePart.select().where(FilePart.file == file["id"]).exists()
 
 
 def test_no_link_can_be_read_in_the_log_or_in_the_metrics(owner, guest, caplog, monkeypatch):
@@ -467,7 +467,7 @@ def test_a_batch_is_deleted_whole_or_not_at_all(owner, other):
     assert owner.post("/api/files/batch-delete", {"ids": [*mine, foreign]}).status_code == 404
     assert total(owner) == 2
     assert owner.post("/api/files/batch-delete", {"ids": mine}).json["data"] == {"deleted": 2}
-    assert total(owner) == 0 and not FileBytes.select().where(FileBytes.file.in_(mine)).exists()
+    assert total(owner) == 0 and not FilePart.select().where(FilePart.file.in_(mine)).exists()
 
 
 def test_files_are_filtered_searched_and_sorted(owner):
