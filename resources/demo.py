@@ -113,7 +113,8 @@ def guard() -> None:
 def interfere() -> None:
     """Delay or fail the request as it asks for, or as the command line does for all."""
     (_, asked), config = current(), current_app.config
-    wished = any(parameter in asked.args or header in asked.headers for parameter, header in WISHES.items())
+    query = asked.query_string.decode("latin-1")  # not taken apart before one of them is in it
+    wished = any(parameter in query or header in asked.headers for parameter, header in WISHES.items())
     if not (wished or config["DEMO_DELAY"] or config["DEMO_FAIL_RATE"]):
         return
     if not counts(asked) or asked.method == "OPTIONS" or not controls_open():
