@@ -23,6 +23,7 @@ from resources import security
 from resources.api import Blueprint, paginate_list
 from resources.auth import TOKENS, open_session, reset_link
 from resources.errors import refuse, refuse_field
+from resources.logs import masked
 from resources.prepared import current
 from resources.schemas import Email, Instant, LongPageArgs, Schema, base_url
 from resources.texts import translate
@@ -34,10 +35,6 @@ log = logging.getLogger("halolight")
 WISHES = {"_delay": "X-Demo-Delay", "_status": "X-Demo-Status"}
 #: What says that a request came through a proxy, from wherever.
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
-#: What must not be shown of a request: a file's link, what a parameter calls a secret, any word as long as a token.
-_SECRET = re.compile(
-    r"(/raw/+)[^?]+|([?&][^=&]*(?:token|secret|pass|pwd)[^=&]*=)[^&]*|[a-z0-9_.~-]{38,}", re.IGNORECASE
-)
 
 
 class AccountSchema(Schema):
@@ -180,10 +177,6 @@ def remember(response: Response) -> Response:
             }
         )
     return response
-
-
-def masked(text: str) -> str:
-    return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", text)
 
 
 @blp.route("/accounts")

@@ -9,14 +9,21 @@ from typing import Any
 
 #: What ends a line somewhere, steers a terminal (also with one byte, `\x9b`) or turns the direction of text.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-#: A file's link, and any word as long as a token.
-_SECRET = re.compile(r"(/api/files/raw/)[^\s?<]+|[\w.~-]{38,}")
+#: The end of a file's link, what a parameter calls a secret, and any word as long as a token.
+_SECRET = re.compile(
+    r"(/raw/+)[^\s?<]+|([?&][^=&]*(?:token|secret|pass|pwd)[^=&]*=)[^\s&]*|[a-z0-9_.~-]{38,}", re.IGNORECASE
+)
+
+
+def masked(text: str) -> str:
+    """A path, or a text with one in it, without the tokens."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}***", text)
 
 
 def mask_paths(record: logging.LogRecord) -> bool:
     """Take the tokens out of waitress' lines: it names the path when a client goes away in the middle of a reply."""
     if record.name.startswith("waitress"):
-        record.msg, record.args = _SECRET.sub(lambda found: f"{found[1] or ''}***", record.getMessage()), None
+        record.msg, record.args = masked(record.getMessage()), None
     return True
 
 

@@ -187,13 +187,16 @@ def contents(name, content):
 
 
 def run_all(page, site, urls):
-    """Open each URL, then show all of them in every element that could run one, and wait until all is quiet."""
+    """Open each URL, then show them, eight on a page, in every element that could run one, until all is quiet."""
     for url in urls:
         with contextlib.suppress(sync_api.Error):  # what is saved is not shown: "Download is starting"
             page.goto(url)
     tags = (("iframe", "src"), ("object", "data"), ("embed", "src"), ("img", "src"), ("script", "src"))
-    shown = "".join(f'<{tag} {source}="{url}"></{tag}>' for url in urls for tag, source in tags)
-    page.goto(site.add("/shown", f"<!doctype html>{shown}<script>ran('the page')</script>"), wait_until="networkidle")
+    for start in range(0, len(urls), 8):
+        some = urls[start : start + 8]
+        shown = "".join(f'<{tag} {source}="{url}"></{tag}>' for url in some for tag, source in tags)
+        shown = f"<!doctype html>{shown}<script>ran('the page')</script>"
+        page.goto(site.add(f"/shown/{start}", shown), wait_until="networkidle")
 
 
 def test_a_script_that_runs_does_not_go_unnoticed(page, site, ran, complaints):
@@ -201,7 +204,7 @@ def test_a_script_that_runs_does_not_go_unnoticed(page, site, ran, complaints):
         site.add(f"/{number}", contents(name, content), content_type)  # <object> would take `.png` for a picture
     run_all(page, site, [site.url(path) for path in site.pages])
     # Opened, in <iframe>, <object> and <embed>; a script only in <script>.
-    assert Counter(ran) == {**{name: 4 for name, *_ in HOSTILE}, "script.js": 1, "the page": 1}
+    assert Counter(ran) == {**{name: 4 for name, *_ in HOSTILE}, "script.js": 1, "the page": 2}
     complaints.clear()
 
 
@@ -218,7 +221,7 @@ def test_no_script_in_an_uploaded_file_runs_whatever_it_is_called(page, site, se
     page.on("response", lambda reply: statuses.append(reply.status) if "/api/files/" in reply.url else None)
     run_all(page, site, [*urls, *(f"{url}?inline=1" for url in urls)])
     assert len(statuses) >= 4 * 4 * len(HOSTILE) and set(statuses) == {200}
-    assert ran == ["the page"]
+    assert set(ran) == {"the page"}
     complaints.clear()
 
 
