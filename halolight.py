@@ -354,7 +354,8 @@ def serve(app: Flask, sockets: list[socket.socket]) -> None:
     server = waitress.create_server(
         app,
         sockets=sockets,
-        # A request mostly waits (for a hash, a lock, a slow client): 4 threads made others wait 3 s, 32 none.
+        # A request mostly waits (for a hash, a lock, a delay), and holds a thread: with 4 of them, 8 logins left others
+        # 1 % of their requests, with 32 they leave 73 % (docs/performance.md, "The tail").
         threads=app.config["THREADS"],
         connection_limit=connection_limit(),
         asyncore_use_poll=True,  # select() ends at 1,024 descriptors

@@ -909,6 +909,7 @@ class FilePart(Model):
     In parts, as what goes through a driver at once stays in its memory, a copy for each connection.
     """
 
+    #: How many parts a file has follows from it, so another one needs another SCHEMA_VERSION.
     SIZE = 256 * 1024
 
     file = ForeignKeyField(File, backref="parts", on_delete="CASCADE", index=False)

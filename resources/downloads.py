@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import io
 import re
 import tempfile
 from collections.abc import Iterator
@@ -117,7 +118,9 @@ def linked_file(token: str) -> Any:
 def bytes_of(file: Any, inline: bool, caching: str) -> Response:
     """The bytes of a file (its row): all, the asked-for range (206, 416), or none where the client has them (304)."""
     with ExitStack() as stack:
-        content = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=FilePart.SIZE))
+        content: IO[bytes] = io.BytesIO()
+        if file.size > FilePart.SIZE:
+            content = stack.enter_context(tempfile.TemporaryFile())
         for number in range(-(-file.size // FilePart.SIZE)):
             found = rows(FilePart.numbered, file=file.id, number=number) or refuse(404)
             content.write(found[0].data)

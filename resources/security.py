@@ -159,7 +159,8 @@ def new_refresh_token(session: Session) -> RefreshToken:
 
 # --- Passwords -------------------------------------------------------------------------------------------------------
 
-#: Two hashes at once, fourteen waiting: scrypt takes 0.1 s and 32 MB, and whoever waits holds a thread.
+#: Two hashes at once, fourteen waiting: scrypt takes 0.1 s of a core and 32 MB, and whoever waits holds one of THREADS.
+#: Without this, 16 logins left everybody else a fifth of their requests.
 _places = threading.BoundedSemaphore(16)
 _hashing = threading.BoundedSemaphore(2)
 

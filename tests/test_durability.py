@@ -19,7 +19,8 @@ from models import File, FilePart, Task
 
 WRITERS = 16
 RLIMIT_FSIZE = 1
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
+#: Until they are gone, 5 s at most.
+CUT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
 #: A file's bytes, and a form that holds them.
 CONTENT = bytes(range(256)) * 80
 FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.bin"\r\n\r\n%b\r\n--b--\r\n'
