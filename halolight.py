@@ -355,7 +355,7 @@ def serve(app: Flask, sockets: list[socket.socket]) -> None:
         app,
         sockets=sockets,
         # A request mostly waits (for a hash, a lock, a delay), and holds a thread: with 4 of them, 8 logins left others
-        # 1 % of their requests, with 32 they leave 73 % (docs/performance.md, "The tail").
+        # 1 % of their requests, with 32 three quarters (docs/performance.md, "The tail").
         threads=app.config["THREADS"],
         connection_limit=connection_limit(),
         asyncore_use_poll=True,  # select() ends at 1,024 descriptors

@@ -383,7 +383,8 @@ def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
     fields = [model._meta.fields[name] for name in rows[0]]
     values = [[field.db_value(row[field.name]) for field in fields] for row in rows]
     places = f", ({', '.join([db.param] * len(fields))})"
-    for some in chunked(values, 100):  # a statement each: of executemany, Postgres' driver makes three journeys
+    # A statement for as many as every SQLite binds; of executemany, Postgres' driver makes three journeys.
+    for some in chunked(values, 999 // len(fields)):
         db.execute_sql(insert_statement(model, fields) + places * (len(some) - 1), [*itertools.chain(*some)])
 
 

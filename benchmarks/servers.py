@@ -157,9 +157,9 @@ def bench(databases: tuple[str, ...]) -> Iterator[Bench]:
         place = Bench(folder, stack, [ours[0], ours[-1]] if len(ours) > 1 else [], {})
         if "sqlite" in databases:
             place.databases["SQLite"] = lambda name: f"sqlite:///{folder / name}.db"
+        if place.cores:  # the clients' core is that of Postgres too, as if it were elsewhere; HaloLight is alone
+            os.sched_setaffinity(0, place.cores[1:])
         if "postgres" in databases:
-            if place.cores:  # a database is elsewhere: it is with the clients, and HaloLight alone on either database
-                os.sched_setaffinity(0, place.cores[1:])
             try:
                 place.databases["Postgres"] = postgres(stack)
             except ImportError as error:

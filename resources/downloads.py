@@ -61,7 +61,6 @@ def describe(file: IO[bytes]) -> dict[str, Any]:
 
 def recognise(file: IO[bytes]) -> str:
     """The MIME type of a file. Text is what is valid UTF-8 without NUL; it is plain unless markup begins it."""
-    file.seek(0)
     found = sigtype.guess_mime(file)
     decoder, start = codecs.getincrementaldecoder("utf-8")(), ""
     try:
@@ -121,17 +120,18 @@ def bytes_of(file: Any, inline: bool, caching: str) -> Response:
         content: IO[bytes] = io.BytesIO()
         if file.size > FilePart.SIZE:
             content = stack.enter_context(tempfile.TemporaryFile())
-        for number in range(-(-file.size // FilePart.SIZE)):
-            found = rows(FilePart.numbered, file=file.id, number=number) or refuse(404)
-            content.write(found[0].data)
-        content.seek(0)
         attached = not (inline and file.mime_type in INLINE)
         # Not conditional yet: it would not know how many bytes there are.
         options: Any = {"as_attachment": attached, "download_name": file.name, "conditional": False}
         reply = send_file(content, file.mime_type, etag=file.checksum, **options)
         reply.content_length = file.size
         reply.make_conditional(request, accept_ranges=True, complete_length=file.size)
-        stack.pop_all()  # whoever sends the reply closes it
+        if reply.status_code != 304:
+            for number in range(-(-file.size // FilePart.SIZE)):
+                found = rows(FilePart.numbered, file=file.id, number=number) or refuse(404)
+                content.write(found[0].data)
+            content.seek(0)
+            stack.pop_all()  # whoever sends the reply closes it
     reply.headers["Cache-Control"] = f"private, {caching}"
     reply.headers["Content-Security-Policy"] = "sandbox"  # opened by itself it has no origin, and runs nothing
     return reply

@@ -115,9 +115,7 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
     def make(**variables: Any) -> Flask:
         if models.db.obj is not None:
             models.db.close_all()
-        app = halolight.create_app(DATABASE_URL=database_url, TIMEZONE="Asia/Shanghai", **variables)
-        app.test_client_class = ReadingClient
-        return app
+        return halolight.create_app(DATABASE_URL=database_url, TIMEZONE="Asia/Shanghai", **variables)
 
     yield make
     models.db.close_all()
@@ -126,13 +124,6 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app()
-
-
-class ReadingClient(FlaskClient):
-    """Reads a reply to its end and closes it, as a server does: behind it may be an open file."""
-
-    def open(self, *args: Any, **options: Any) -> Any:
-        return super().open(*args, buffered=True, **options)
 
 
 @dataclass
