@@ -348,8 +348,11 @@ class Channel(HTTPChannel):
                 self._flush_exception(self._flush_some, do_close=False)
 
 
-def serve(app: Flask, sockets: list[socket.socket]) -> None:
-    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most."""
+def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
+    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most.
+
+    `ready` is called as soon as both signals end the server in this way.
+    """
     proxy = app.config["TRUSTED_PROXY"]
     server = waitress.create_server(
         app,
@@ -371,11 +374,14 @@ def serve(app: Flask, sockets: list[socket.socket]) -> None:
     channels = server.map if hasattr(server, "map") else server._map
     for listener in channels.values():
         listener.channel_class = Channel
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Set SIGINT too: a shell that starts a program in the background lets it ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
     gc.collect()
     gc.freeze()
     try:
+        ready()
         while True:
             wasyncore.loop(timeout=30, map=channels, use_poll=True, count=1)
     except KeyboardInterrupt:
@@ -434,8 +440,7 @@ def main(
     except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
         click.echo(f"halolight: {error}", err=True)
         sys.exit(2)
-    welcome(app, sockets)
-    serve(app, sockets)
+    serve(app, sockets, ready=lambda: welcome(app, sockets))
 
 
 def interfere(app: Flask, delay: str | None, fail_rate: str | None) -> None:

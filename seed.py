@@ -656,9 +656,9 @@ def seeded() -> bool:
 
 
 def age_in_days() -> int:
-    """How many days ago the demo rows were seeded; 0 where there are none."""
+    """How many days ago the demo rows were seeded; 0 if there are none, or if it was in a zone where it is tomorrow."""
     day = Setting.read("seeded")
-    return (today() - date.fromisoformat(day)).days if day else 0
+    return max((today() - date.fromisoformat(day)).days, 0) if day else 0
 
 
 def today() -> date:

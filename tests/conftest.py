@@ -37,6 +37,8 @@ BROWSER_OPTIONS = (
     "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP *.evil.example 127.0.0.1, MAP * ~NOTFOUND, "
     "EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
+#: The zone of every application and of every process that a test starts, whatever the machine's own zone is.
+TIMEZONE = "Asia/Shanghai"
 _numbers = itertools.count(1)
 
 
@@ -50,6 +52,7 @@ def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(halolight, "ENV_FILE", tmp_path / "absent.env")
     for variable in halolight.fields(halolight.Config):
         monkeypatch.delenv(variable.name.upper(), raising=False)
+    monkeypatch.setenv("TIMEZONE", TIMEZONE)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +92,7 @@ def _admin(url: Callable[[str], str], statement: str) -> None:
 
 def _seed_once(url: str) -> None:
     method, models.HASH_METHOD = models.HASH_METHOD, "pbkdf2:sha256:1"
-    halolight.create_app(DATABASE_URL=url, TIMEZONE="Asia/Shanghai")
+    halolight.create_app(DATABASE_URL=url, TIMEZONE=TIMEZONE)
     models.db.close_all()
     models.HASH_METHOD = method
 
@@ -115,7 +118,7 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
     def make(**variables: Any) -> Flask:
         if models.db.obj is not None:
             models.db.close_all()
-        return halolight.create_app(DATABASE_URL=database_url, TIMEZONE="Asia/Shanghai", **variables)
+        return halolight.create_app(DATABASE_URL=database_url, **variables)
 
     yield make
     models.db.close_all()

@@ -213,6 +213,16 @@ def test_two_first_starts_at_once_make_one_database(tmp_path):
     models.db.close_all()
 
 
+def test_a_server_stops_at_sigint_also_where_its_shell_ignores_it(serve):
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits this, as from a shell's `&`
+    try:
+        server = serve()
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(12) == 0
+
+
 # --- Demo data -------------------------------------------------------------------------------------------------------
 
 
@@ -319,3 +329,8 @@ def test_old_demo_data_is_told_at_the_start(make_app, serve):
     make_app()
     Setting.keep("seeded", (date.fromisoformat(Setting.read("seeded")) - timedelta(days=3)).isoformat())
     assert "The demo data is 3 days old; --reset renews it." in serve().output
+
+
+def test_demo_data_seeded_where_it_is_tomorrow_is_not_old(app):
+    Setting.keep("seeded", (seed.today() + timedelta(days=1)).isoformat())
+    assert seed.age_in_days() == 0

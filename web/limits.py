@@ -1,0 +1,56 @@
+"""How much one request, one client and one account may take, each limit with its reason.
+
+An operator chooses what depends on the machine (MAX_UPLOAD_MB, STORAGE_QUOTA_MB, THREADS, LOGIN_RATE_LIMIT); what
+stands here is far above what an admin page does, and low enough that nobody can stop the server for everybody else.
+`docs/limits.md` lists all of them.
+"""
+
+from __future__ import annotations
+
+KB = 1024
+MB = 1024 * KB
+
+# --- One request ---
+
+#: Bytes of request line and headers together. Browsers send at most 16 KB, and an access token has less than 1.
+HEADER_BYTES = 32 * KB
+#: Bytes of a JSON body: a document of 1 MB in which every character is escaped.
+BODY_BYTES = 2 * MB
+#: Bytes that the form of an upload may hold besides the file.
+FORM_BYTES = 64 * KB
+#: Seconds in which a request must have arrived, head and body: a slow mobile line sends 10 MB in less.
+REQUEST_SECONDS = 120
+#: Seconds that a statement may take before it is 503: a hundred times what the slowest one of a page needs.
+STATEMENT_SECONDS = 2.0
+#: Seconds that a request waits for its turn to write, lock of the database included, before it is 503.
+WRITE_SECONDS = 5.0
+#: Searches through the contents of documents at the same time; each reads every document in sight.
+SEARCHES = 4
+#: Details in the reply to an invalid request: nobody reads more, and a reply must not be larger than its request.
+DETAILS = 100
+#: Bytes of the reply header `Link`; a longer one is left out.
+LINK_BYTES = 2 * KB
+
+# --- One client ---
+
+#: Connections from one address beyond loopback. A browser opens six, an office behind one address has many browsers.
+CONNECTIONS = 200
+#: Failed logins, and forged reset tokens, a minute from one address, whatever the accounts.
+ADDRESS_ATTEMPTS = 100
+#: Failed logins a minute for one account from all addresses together: one stranger must not lock its owner out.
+ACCOUNT_ATTEMPTS = 1000
+#: Registrations a minute from one address.
+REGISTRATIONS = 20
+
+# --- One account ---
+
+#: People invited to an event, in a conversation or a share, by somebody who does not manage the resource.
+PEOPLE = 100
+#: The same for who manages it.
+MANAGED_PEOPLE = 1000
+#: Notifications a minute that one account causes: a message to a hundred people three times in a minute.
+NOTIFICATIONS = 300
+#: Rows of one kind that an account may own (documents, files, folders, events, tasks, conversations).
+ROWS = 10_000
+#: Live sessions of one account; the login after that ends the one used longest ago.
+SESSIONS = 100
