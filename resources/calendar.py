@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from models import Activity, Event, EventAttendee, Notification, User, insert_rows
 from resources.api import Blueprint, get_or_404, paginate, references
@@ -24,6 +24,7 @@ from resources.schemas import (
     Person,
     PersonSchema,
     Schema,
+    Several,
     Sort,
     Text,
     Values,
@@ -55,10 +56,6 @@ class AttendeeSchema(PersonSchema):
     status = Choice(EventAttendee.STATUSES)
 
 
-def attendee_ids(**options: Any) -> fields.List:
-    return fields.List(Id(), load_only=True, **options)
-
-
 class EventSchema(Schema):
     id = fields.Integer(dump_only=True)
     title = Text(200, 1, required=True)
@@ -72,13 +69,13 @@ class EventSchema(Schema):
     organizer = Person()
     organizer_id = fields.Integer(dump_only=True)
     attendees = People(AttendeeSchema)
-    attendee_ids = attendee_ids(validate=validate.Length(max=1000))
+    attendee_ids = Several(Id(), 1000, load_only=True)
     created_at = Instant(dump_only=True)
     updated_at = Instant(dump_only=True)
 
 
 class InviteArgs(Schema):
-    attendee_ids = attendee_ids(required=True, validate=validate.Length(1, 1000))
+    attendee_ids = Several(Id(), 1000, 1, required=True, load_only=True)
 
 
 class AnswerArgs(Schema):

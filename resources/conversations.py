@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from models import Activity, Conversation, Message, MessageMark, User
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse
 from resources.messages import MESSAGES
-from resources.schemas import Choice, Id, Instant, LongPageArgs, PageArgs, People, Schema, Sort, Text, avatar_url
+from resources.schemas import (
+    Choice,
+    Id,
+    Instant,
+    LongPageArgs,
+    PageArgs,
+    People,
+    Schema,
+    Several,
+    Sort,
+    Text,
+    avatar_url,
+)
 from resources.security import current_user
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
@@ -57,7 +69,7 @@ class ConversationSchema(Schema):
     name = Name(200)
     avatar = Picture(dump_only=True, allow_none=True)
     members = People()
-    member_ids = fields.List(Id(), load_only=True, required=True, validate=validate.Length(1, 1000))
+    member_ids = Several(Id(), 1000, 1, load_only=True, required=True)
     last_message = LastMessage(LastMessageSchema, dump_only=True, allow_none=True)
     unread_count = fields.Integer(dump_only=True)
     updated_at = Instant(dump_only=True)

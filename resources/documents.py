@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import peewee
-from marshmallow import ValidationError, fields, pre_load, validate
+from marshmallow import ValidationError, fields, pre_load
 
 import models
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
@@ -23,6 +23,7 @@ from resources.schemas import (
     PageArgs,
     Person,
     Schema,
+    Several,
     Sort,
     Text,
     Values,
@@ -61,7 +62,7 @@ class DocumentSchema(Schema):
     content = Content()
     type = Choice(Document.TYPES)
     size = fields.Integer(dump_only=True, metadata={"description": "bytes of the content"})
-    tags = fields.List(Text(200, 1), validate=validate.Length(max=20))
+    tags = Several(Text(200, 1), 20)
     folder_id = Id(allow_none=True)
     shared = fields.Boolean(dump_only=True)
     views = fields.Integer(dump_only=True, metadata={"description": "how many people have read it"})
@@ -92,14 +93,12 @@ class DocumentArgs(PageArgs):
 
 
 class ShareArgs(Schema):
-    user_ids = fields.List(Id(), required=True, validate=validate.Length(1, 1000))
+    user_ids = Several(Id(), 1000, 1, required=True)
     permission = Choice(DocumentShare.PERMISSIONS, load_default="view")
 
 
 class UnshareArgs(Schema):
-    user_ids = fields.List(
-        Id(), validate=validate.Length(max=1000), metadata={"description": "everybody, where it is absent"}
-    )
+    user_ids = Several(Id(), 1000, metadata={"description": "everybody, where it is absent"})
 
 
 DOCUMENT, DOCUMENTS, DOCUMENT_CHANGES = DocumentSchema(), ListedDocumentSchema(many=True), DocumentSchema(partial=True)

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 import models
 from resources.openapi import Documented, ErrorSchema, camel_case
 from resources.texts import code_of, translate
+from web import limits
 
 log = logging.getLogger("halolight")
 
@@ -104,7 +105,7 @@ class Api(Documented, flask_smorest.Api):
             text, fields = error.description or text, list(error.fields.items())
         elif fields:
             text = "The request is not valid"
-        reply = jsonify(envelope(status, text, fields, getattr(error, "reason", "")))
+        reply = jsonify(envelope(status, text, fields[: limits.DETAILS], getattr(error, "reason", "")))
         reply.status_code = status
         for name, value in error.get_headers(request.environ):
             if name.title() not in ("Content-Type", "Content-Length"):

@@ -11,7 +11,7 @@ from peewee import IntegrityError
 from models import Activity, Role
 from resources.api import Blueprint, get_or_404, paginate
 from resources.errors import refuse
-from resources.schemas import Instant, LongPageArgs, Schema, Sort, Text, search_field
+from resources.schemas import Instant, LongPageArgs, Schema, Several, Sort, Text, search_field
 from resources.security import current_user
 from resources.users import SUPER_ADMIN, USERNAME, refuse_above
 
@@ -33,11 +33,11 @@ class Grant(Text):
         return resource + colon + SYNONYMS.get(action, action)
 
 
-class Grants(fields.List):
+class Grants(Several):
     """At most 200 grants, each once."""
 
     def __init__(self, **options: Any):
-        super().__init__(Grant(), validate=validate.Length(max=200), **options)
+        super().__init__(Grant(), 200, **options)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         return tuple(dict.fromkeys(super()._deserialize(*args, **kwargs)))

@@ -130,6 +130,20 @@ class Count(ma.fields.Integer):
         raise self.make_error("invalid")
 
 
+class Several(ma.fields.List):
+    """A list of at most `maximum` values. It looks at its length first: a body has room for a million wrong ones."""
+
+    def __init__(self, inner: Any, maximum: int, minimum: int = 0, **options: Any):
+        self.length = validate.Length(minimum or None, maximum)
+        # Given to marshmallow as well, which describes it in the OpenAPI document.
+        super().__init__(inner, validate=self.length, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list):
+            self.length(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Instant(ma.fields.Field):
     """A point in time: out in UTC, whole seconds, `Z`; in with any offset, without one in the server's TIMEZONE."""
 
@@ -306,7 +320,7 @@ def search_field() -> Text:
 class IdsArgs(Schema):
     """The body of a batch."""
 
-    ids = ma.fields.List(Id(), required=True, validate=validate.Length(1, 1000))
+    ids = Several(Id(), 1000, 1, required=True)
 
 
 class DeletedSchema(Schema):
