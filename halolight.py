@@ -44,6 +44,7 @@ from resources.auth import RegisterArgs
 from resources.errors import Api
 from resources.logs import JSONLines, TextLines, mask_paths
 from resources.schemas import MAX_ID
+from web import limits
 
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
@@ -177,6 +178,8 @@ class Config:
     log_format: str = variable(one_of("text", "json"), "text")
     metrics_token: str = variable(str, "", hidden=True)
     seed_demo: bool | None = variable(yes_or_no, None)
+    registration: str = variable(one_of("open", "closed"), "")
+    docs: str = variable(one_of("on", "off"), "")
     demo_controls: str = variable(one_of("open"), "")
 
     @classmethod
@@ -243,6 +246,8 @@ def create_app(**overrides: Any) -> Flask:
     app.json = prepared.JSON(app)
     hooks.init_app(app)
     app.register_blueprint(system.pages)
+    if (config.docs or ("off" if config.production else "on")) == "on":
+        app.register_blueprint(system.documentation)
     api = Api(app)
     for blp in RESOURCES:
         api.register_blueprint(blp)
@@ -259,9 +264,10 @@ def configure(app: Flask, config: Config) -> None:
         TIMEZONE=config.timezone or get_localzone(),
         FRONTEND_URL=config.frontend_url or (config.cors_origins or ("http://localhost:3000",))[0],
         PRODUCTION=config.production,
+        REGISTRATION=config.registration or ("closed" if config.production else "open"),
         HOST=config.host,
         BEYOND_LOOPBACK=config.beyond_loopback,
-        MAX_CONTENT_LENGTH=2 * 1024 * 1024,
+        MAX_CONTENT_LENGTH=limits.BODY_BYTES,
         API_TITLE="HaloLight",
         API_VERSION=system.VERSION,
         API_SPEC_OPTIONS={"info": {"description": system.ABOUT}},

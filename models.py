@@ -633,6 +633,7 @@ class RefreshToken(BaseModel):
     """What is kept of a refresh token: never the token, which is signed again from this row (seconds since 1970)."""
 
     jti = CharField(unique=True)
+    session_id: int
     session = owned(Session, "refresh_tokens")
     issued_at = IntegerField()
     expires_at = IntegerField(index=True)

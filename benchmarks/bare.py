@@ -40,7 +40,7 @@ def layers(port: int) -> None:
     app = halolight.create_app()
     app.get("/api/bare")(hello)
     halolight.configure_logging(app)
-    halolight.serve(app, halolight.listening_sockets("127.0.0.1", port))
+    halolight.serve(app, halolight.listening_sockets("127.0.0.1", port), ready=lambda: None)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
@@ -15,13 +15,13 @@ from flask import Request, g, request
 from peewee import Expression, Select
 from webargs.flaskparser import FlaskParser
 
-import models
 from models import BaseModel
-from resources import openapi, prepared
+from resources import openapi, prepared, security
 from resources.errors import refuse, refuse_field
 from resources.schemas import Values, timezone
-from resources.security import authenticate, current_user
+from resources.security import admit, current_user
 from resources.texts import translate
+from web import limits
 
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -34,7 +34,7 @@ class Parser(FlaskParser):
 
     def parse(self, argmap: Any, req: Request | None = None, *, location: str | None = None, **options: Any) -> Any:
         query = request.query_string
-        if location != "query" or len(query) > 500:
+        if location != "query" or len(query) > limits.REMEMBERED:
             return super().parse(argmap, req, location=location, **options)
         # What a query says depends on nothing but these, so it is read once and remembered: 30 µs of a list.
         args, g.ignored_params = _read_query(self, argmap, query, timezone())
@@ -86,7 +86,7 @@ class Parser(FlaskParser):
         return found
 
 
-@lru_cache(maxsize=512)
+@limits.remembered(512)
 def _read_query(parser: Parser, schema: ma.Schema, query: bytes, zone: ZoneInfo) -> tuple[dict[str, Any], list[str]]:
     return FlaskParser.parse(parser, schema, request, location="query"), g.ignored_params
 
@@ -114,9 +114,7 @@ class Blueprint(flask_smorest.Blueprint):
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                caller = authenticate()
-                if permissions and not any(map(caller.allows, permissions)):
-                    refuse(403, f"This needs the permission {permissions[0]}")
+                admit(permissions)
                 return view(*args, **kwargs)
 
             wrapper.permissions = permissions  # type: ignore[attr-defined]
@@ -138,7 +136,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         `many=True` in a schema is a page where the view gives one (`paginate`), an array otherwise. A model
         that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. A view that
-        hashes a password passes `write=False` and opens `models.write()` itself, after the hashing.
+        hashes a password passes `write=False` and opens `security.write()` itself, after the hashing.
         """
         decorate = super().response(status_code, schema, **options)
 
@@ -148,7 +146,7 @@ class Blueprint(flask_smorest.Blueprint):
                 g.message, g.lift = message, getattr(schema, "lift", ())
                 if not write or request.method not in WRITING:
                     return shown(view(*args, **kwargs))
-                with models.write():
+                with security.write():
                     return shown(view(*args, **kwargs))
 
             decorated = decorate(wrapper)
@@ -253,10 +251,11 @@ def set_page(args: dict[str, Any], total: int) -> None:
     context, asked = prepared.current()
     context.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
     context.headers["X-Total-Count"] = str(total)
-    context.headers["Link"] = links(asked.path, asked.query_string.decode("utf-8", "replace"), page, pages)
+    query = asked.query_string.decode("utf-8", "replace")
+    if len(query) < limits.LINK_BYTES // 4:  # four relations repeat it
+        context.headers["Link"] = links(asked.path, query, page, pages)
 
 
-@lru_cache(maxsize=1024)
 def links(path: str, query: str, page: int, pages: int) -> str:
     """The pages around this one: `</api/users?pageSize=2&page=1>; rel="first", …`."""
     others = urlencode([(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key != "page"])

@@ -20,6 +20,7 @@ from resources.prepared import one
 from resources.schemas import MAX_ID, Email, Schema, Text
 from resources.security import current_user
 from resources.users import ME, USERNAME, MeSchema, password_field
+from web import limits
 
 blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Logging in, tokens, passwords")
 log = logging.getLogger("halolight")
@@ -84,14 +85,15 @@ TOKENS = TokensSchema()
 def open_session(user: User) -> dict[str, Any]:
     """A new session of `user`, who just proved to be it, as the reply to a login. A login is a visit."""
     now = models.now()
-    Session.delete().where(Session.expires_at < now).execute()
-    RefreshToken.delete().where(RefreshToken.expires_at < int(now.timestamp())).execute()
     session = Session.create(
         user=user,
         device=request.headers.get("User-Agent", "")[:200],
         address=request.remote_addr or "",
         expires_at=now + SESSION_LIFE,
     )
+    live = (Session.user == user) & Session.ended_at.is_null()
+    newest = Session.select(Session.id).where(live).order_by(Session.id.desc()).limit(limits.SESSIONS)
+    Session.update(ended_at=now).where(live & Session.id.not_in(newest)).execute()
     Visit.create(visitor=str(user.id))
     User.update(last_login_at=now).where(User.id == user.id).execute()
     return tokens_of(session, security.new_refresh_token(session))
@@ -110,14 +112,14 @@ def login(data):
     identity = data.get("email") or data.get("username")
     if not identity:
         refuse_field("email", "Missing data for required field.")
-    with security.hashing():
+    with security.hashing(login=True):
         user = User.by_identity(identity)
-        attempts = security.count_attempt(user, identity)
+        attempts = security.count_attempt(security.account_limits(user, identity))
         fits = security.password_fits(user.password_hash if user else None, data["password"])
     if user is None or not fits:
         log.warning("login failed for user %s from %s", user.id if user else "(unknown)", request.remote_addr)
         security.refuse_401("bad_credentials", "Wrong account or password")
-    with models.write():
+    with security.write():
         security.forgive(attempts)
         unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
         if unchanged and unchanged.status == "active":
@@ -131,11 +133,17 @@ def login(data):
 
 @blp.route("/register", methods=["POST"])
 @blp.arguments(RegisterArgs())
-@blp.response(201, TOKENS, message="Registered", write=False, errors=(409, 429))
+@blp.response(201, TOKENS, message="Registered", write=False, errors=(403, 409, 429))
 def register(data):
     """Make an account with the role `user`, and log in"""
+    if current_app.config["REGISTRATION"] == "closed":
+        refuse(403, "Registration is closed")
+    security.count_attempt(security.address_limit("registrations", limits.REGISTRATIONS))
+    # Looked for before the hash, which costs a thousand times as much; the constraints decide.
+    if User.select().where(User.email == data["email"]).exists():
+        refuse_field("email", "This value is taken.", 409)
     hashed = security.hash_password(data.pop("password"))
-    with models.write():
+    with security.write():
         return open_session(User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data))
 
 
@@ -148,7 +156,7 @@ def refresh(data):
     if claims is None:
         security.refuse_401("invalid_token", "The token is not valid")
     now = models.now().timestamp()
-    with models.write():
+    with security.write():
         token = RefreshToken.jti == claims["jti"]
         session = Session.select().join(RefreshToken).where(token).first()
         if session is None or session.ended_at or session.expires_at <= models.now():
@@ -156,7 +164,7 @@ def refresh(data):
         # One statement decides who of several spends the token (16 tabs renew at once: one heir).
         if RefreshToken.update(spent_at=now).where(token, RefreshToken.spent_at.is_null()).execute():
             security.new_refresh_token(session)
-        if now - (RefreshToken.get(token).spent_at or 0) <= GRACE:
+        if abs(now - (RefreshToken.get(token).spent_at or 0)) <= GRACE:  # also if the clock was set back since
             session.change(last_used_at=models.now())
             heir = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
             return tokens_of(session, RefreshToken.get(heir))
@@ -181,7 +189,9 @@ def refresh_claims(token: str) -> dict[str, Any] | None:
 def logout(data):
     """End the session of the access token or of the refresh token that is sent"""
     claims = refresh_claims(data["refresh_token"]) if data.get("refresh_token") else None
-    session = claims["sid"] if claims else security.authenticate().session
+    # A token that a change of the password took away is genuine still, but no longer one of the session's.
+    known = claims and RefreshToken.get_or_none(RefreshToken.jti == claims["jti"])
+    session = known.session_id if known else security.authenticate().session
     Session.update(ended_at=models.now()).where(Session.id == session, Session.ended_at.is_null()).execute()
 
 
@@ -193,10 +203,11 @@ def forgot_password(data):
     if current_app.config["PRODUCTION"]:
         refuse(503, "Mail delivery is not set up")
     user = User.get_or_none(User.email == data["email"])
-    security.count_attempt(user, data["email"])
-    if user:
-        with models.write():
-            mail = Mail.create(user=user)
+    security.count_attempt(security.account_limits(user, data["email"]))
+    with security.write():
+        user = User.get_or_none(User.email == data["email"])  # once more: it may be deleted meanwhile
+        mail = Mail.create(user=user) if user else None
+    if user and mail:
         log.info("mail to %s: %s", user.email, reset_link(mail))
 
 
@@ -209,26 +220,22 @@ def reset_link(mail: Mail) -> str | None:
 
 
 def reset_signature(user: User) -> URLSafeSerializer:
-    """Salted with the hash of the present password: a link is dead as soon as there is another."""
-    return URLSafeSerializer(current_app.config["JWT_SECRET"], salt=f"reset {user.password_hash}")
+    """Salted with e-mail and password hash of now: a link is dead as soon as either is another."""
+    return URLSafeSerializer(current_app.config["JWT_SECRET"], salt=f"reset {user.email} {user.password_hash}")
 
 
 def user_of(token: str) -> User | None:
-    """Whom a reset token names, whether or not it is genuine."""
-    _, payload = URLSafeSerializer("").loads_unsafe(token)
-    user_id = payload[0] if isinstance(payload, list) and payload else None
-    return User.get_or_none(User.id == user_id) if type(user_id) is int and 0 < user_id <= MAX_ID else None
-
-
-def check_reset_token(token: str, user: User | None) -> User:
-    """The user themselves; 400 on `token` unless it was made for them, within 30 minutes, and not used since."""
+    """Who may set a password by this reset token; None unless it is genuine, 30 minutes old at most, and not used."""
+    _, claimed = URLSafeSerializer("").loads_unsafe(token)
+    user_id = claimed[0] if isinstance(claimed, list) and claimed else None
+    if type(user_id) is not int or not 0 < user_id <= MAX_ID:
+        return None
+    user = User.get_or_none(User.id == user_id)
     try:
         _, made = reset_signature(user).loads(token) if user else (0, 0)
     except BadData:
-        made = 0
-    if user is None or made + RESET_LIFE.total_seconds() <= models.now().timestamp():
-        refuse_field("token", "This link is not valid or was used before.")
-    return user
+        return None
+    return user if made + RESET_LIFE.total_seconds() > models.now().timestamp() else None
 
 
 @blp.route("/reset-password", methods=["POST"])
@@ -236,15 +243,15 @@ def check_reset_token(token: str, user: User | None) -> User:
 @blp.response(200, message="Password changed", write=False, errors=(429,))
 def reset_password(data):
     """Set a new password by the link of a mail; every session ends"""
-    user = user_of(data["token"])
-    attempts = security.count_attempt(user, "reset")
-    check_reset_token(data["token"], user)
+    if user_of(data["token"]) is None:
+        # It proves nothing about any account, so it counts against none.
+        security.count_attempt(security.address_limit("attempts", limits.ADDRESS_ATTEMPTS))
+        refuse_field("token", "This link is not valid or was used before.")
     hashed = security.hash_password(data["password"])
-    with models.write():
-        user = check_reset_token(
-            data["token"], user_of(data["token"])
-        )  # once more: another request may have used it meanwhile
-        security.forgive(attempts)
+    with security.write():
+        user = user_of(data["token"])  # once more: another request may have used it meanwhile
+        if user is None:
+            refuse_field("token", "This link is not valid or was used before.")
         user.set_password(hashed)
         user.end_sessions()
 
@@ -264,18 +271,19 @@ def get_current_user():
 def change_password(data):
     """Change one's own password; every other session ends, this one gets a new pair"""
     user = User.get_by_id(current_user.id)
-    attempts = security.count_attempt(user, user.email)
+    attempts = security.count_attempt(security.account_limits(user, user.email))
     with security.hashing():
         fits = security.password_fits(user.password_hash, data["current_password"])
         hashed = models.make_hash(data["new_password"])
     if not fits:
         refuse_field("currentPassword", "Wrong password.")
-    with models.write():
+    with security.write():
         security.forgive(attempts)
         if User.get_by_id(user.id).password_hash != user.password_hash:
             refuse_field("currentPassword", "Wrong password.")
         user.set_password(hashed)
         user.end_sessions(but=current_user.session)
         session = Session.get_by_id(current_user.session)
+        session.change(epoch=session.epoch + 1)  # the access tokens so far, which somebody else may have, expire
         RefreshToken.delete().where(RefreshToken.session == session).execute()
         return tokens_of(session, security.new_refresh_token(session))

@@ -101,9 +101,12 @@ def guard() -> None:
     if not controls_open():
         refuse(404)
     origin = request.headers.get("Origin")
-    known = origin == base_url() or any(p.match(origin or "") for p in current_app.extensions["cors_origins"])
+    # A page of a neighbour in the network may read the API, but not the tokens that are given away here.
+    opened = current_app.config["DEMO_CONTROLS"] == "open"
+    allowed = current_app.extensions["cors_origins" if opened else "near_origins"]
+    known = origin == base_url() or any(p.match(origin or "") for p in allowed)
     foreign = not known if origin else request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if request.method == "POST" and foreign:
+    if foreign and (request.method == "POST" or origin):
         refuse(403, "Requests from this site are refused; allow it with CORS_ORIGINS")
 
 

@@ -9,7 +9,6 @@ from flask import current_app
 from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
-import models
 from models import Activity, File, FilePart, Folder, insert_rows
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.downloads import bytes_of, describe, link, linked_file, parts
@@ -30,7 +29,7 @@ from resources.schemas import (
     Values,
     search_field,
 )
-from resources.security import current_user
+from resources.security import current_user, write
 
 blp = Blueprint("files", __name__, url_prefix="/api/files", description="Uploaded files")
 
@@ -153,7 +152,7 @@ def upload_file(data):
     upload = data.pop("file")
     name = data.pop("name", None) or clean_name(upload.filename) or "file"
     described = describe(upload.stream)  # before the transaction: others write meanwhile
-    with models.write():
+    with write():
         refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
         check_room(described["size"])
         file = File.create(owner=current_user.id, name=name, **described, **data)

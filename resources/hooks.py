@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import time
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ import models
 from resources.errors import refuse
 from resources.prepared import current
 from resources.texts import LANGUAGES
+from web import limits
 
 log = logging.getLogger("halolight.access")
 
@@ -35,11 +36,10 @@ EXPOSED_HEADERS = (
 LOOPBACK_ORIGIN = r"https?://(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?\Z"
 PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[f[cd][0-9a-f:]+\])(:\d+)?\Z"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+#: What the metrics count apart; the demo controls can make two hundred others.
+STATUSES = {200, 201, 206, 304, 400, 401, 403, 404, 405, 409, 413, 415, 416, 429, 500, 503}
 FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-#: What the body of an upload may hold besides the file.
-FORM_AROUND = 64 * 1024
 
 
 def init_app(app: Flask) -> None:
@@ -55,7 +55,9 @@ def init_app(app: Flask) -> None:
         if app.config["BEYOND_LOOPBACK"]:
             origins.append(PRIVATE_ORIGIN)
     # Compiled by us: flask-cors does not anchor, and takes `http://[::1]:3000` for a pattern.
-    app.extensions["cors_origins"] = [re.compile(origin, re.IGNORECASE) for origin in origins]
+    compiled = [re.compile(origin, re.IGNORECASE) for origin in origins]
+    app.extensions["cors_origins"] = compiled
+    app.extensions["near_origins"] = [each for each in compiled if each.pattern != PRIVATE_ORIGIN]
     app.extensions["cors"] = get_cors_options(
         app,
         {
@@ -89,13 +91,13 @@ def begin() -> None:
     check_host(asked.host, config)
     view = current_app.view_functions.get(asked.endpoint or "")
     if getattr(view, "takes_files", False):
-        asked.max_content_length = config["MAX_UPLOAD_MB"] * 1024 * 1024 + FORM_AROUND
+        asked.max_content_length = config["MAX_UPLOAD_MB"] * limits.MB + limits.FORM_BYTES
     limit = asked.max_content_length
     if limit is not None and (asked.content_length or 0) > limit:
         refuse(413)
 
 
-@lru_cache(maxsize=256)
+@limits.remembered(256)
 def language(accepted: str, default: str) -> str:
     return parse_accept_header(accepted, LanguageAccept).best_match(LANGUAGES, default) or default
 
@@ -108,7 +110,7 @@ def check_host(host: str, config: dict[str, Any]) -> None:
         refuse(403, f"Requests for the host {shown} are refused; allow it with ALLOWED_HOSTS")
 
 
-@lru_cache(maxsize=256)
+@limits.remembered(256)
 def host_allowed(host: str, allowed: tuple[str, ...], only_these: bool) -> bool:
     name = re.sub(r":\d*\Z", "", host).lower().rstrip(".")
     if name in allowed:
@@ -155,7 +157,8 @@ def observe(response: Response, context: Any, asked: Request) -> None:
     route = asked.url_rule.rule if asked.url_rule else "(none)"
     # A method that nobody knows would make a new series for every word that a stranger thinks of.
     method = asked.method if asked.method in METHODS else "other"
-    count, latency = current_app.extensions["series"](method, route, response.status_code)
+    status = response.status_code if response.status_code in STATUSES else "other"
+    count, latency = current_app.extensions["series"](method, route, status)
     count.inc()
     latency.observe(seconds)
     request_id, user = context.get("request_id", "-"), context.caller.id if "caller" in context else "-"

@@ -7,12 +7,13 @@ takes effect on the next one, in every process.
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn, cast
 
 import jwt
@@ -24,6 +25,7 @@ import models
 from models import FailedAttempt, RefreshToken, Session, User
 from resources.errors import refuse
 from resources.prepared import rows
+from web import limits
 
 ALGORITHM = "HS256"
 #: What an unknown account's password is compared with, so that the answer takes as long as for a known one.
@@ -31,9 +33,8 @@ NOBODY = (
     "scrypt:32768:8:1$HVLDlRJ2zispCpVQ$9180b73db93c51e1b535d337c4f36d4829bd3bb1df1d0fc015c68b4d6da533daa8"
     "d953e01009cf4f5ea598f88428451a1581ba79d789a082a7ea816cbfcde1a6"
 )
-#: Failed attempts a minute from one address, whatever the accounts.
-ADDRESS_LIMIT = 100
 LOOPBACK = ("127.0.0.1", "::1", None)
+log = logging.getLogger("halolight")
 
 # --- Grants ----------------------------------------------------------------------------------------------------------
 
@@ -67,9 +68,11 @@ current_user = cast(Caller, LocalProxy(lambda: g.caller))
 
 def authenticate() -> Caller:
     """The caller by the bearer token of the request; 401 with the reason otherwise (RFC 6750)."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    sent = request.headers.get("Authorization", "")
+    scheme, _, token = sent.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        refuse_401("missing_token", "Log in first")
+        text = "The header Authorization must be `Bearer` and the token" if sent else "Log in first"
+        refuse_401("missing_token", text)
     try:
         claims = verify(token.strip(), "access")
     except jwt.ExpiredSignatureError:
@@ -84,6 +87,27 @@ def authenticate() -> Caller:
         refuse_401("expired_token", "The token has expired", token_sent=True)
     g.caller = Caller(row.user_id, row.id, row.epoch, row.role, row.grants)
     return g.caller
+
+
+def admit(permissions: tuple[str, ...]) -> None:
+    """Let in only who is logged in and, if permissions are named, holds one of them: 401, 403."""
+    caller = authenticate()
+    g.admitted_by = permissions
+    if permissions and not any(map(caller.allows, permissions)):
+        refuse(403, f"This needs the permission {permissions[0]}")
+
+
+@contextmanager
+def write() -> Iterator[None]:
+    """One transaction of a request (`models.write`), in which its caller is still who may do this: 401, 403.
+
+    A request waits for its turn, and for a hash, and meanwhile its caller may have been demoted, suspended or deleted.
+    So the caller is read again as the transaction begins: nobody writes after that was acknowledged.
+    """
+    with models.write():
+        if "caller" in g:
+            admit(g.get("admitted_by", ()))
+        yield
 
 
 def refuse_401(reason: str, text: str, token_sent: bool = False) -> NoReturn:
@@ -113,7 +137,7 @@ def verify(token: str, kind: str) -> dict[str, Any]:
     return claims
 
 
-@lru_cache(maxsize=4096)
+@limits.remembered(4096)
 def _claims(token: str, kind: str, secret: str) -> dict[str, Any]:
     """A token's signature is checked once (60 µs); its expiry each time, and that of its session too."""
     # A clock that is ahead of ours is no reason to refuse, so `iat` is not checked: we sign it, and decide by `exp`.
@@ -159,22 +183,28 @@ def new_refresh_token(session: Session) -> RefreshToken:
 
 # --- Passwords -------------------------------------------------------------------------------------------------------
 
-#: Two hashes at once, fourteen waiting: scrypt takes 0.1 s of a core and 32 MB, and whoever waits holds one of THREADS.
-#: Without this, 16 logins left everybody else a fifth of their requests.
-_places = threading.BoundedSemaphore(16)
+#: Two hashes at once leave others the rest of two cores; without this, 16 logins left everybody else a fifth of their
+#: requests. Of the two, what is no login uses one.
 _hashing = threading.BoundedSemaphore(2)
+_one_of_others = threading.BoundedSemaphore(1)
+_logins_waiting = threading.BoundedSemaphore(limits.LOGINS_WAITING)
+_others_waiting = threading.BoundedSemaphore(limits.OTHERS_WAITING)
 
 
 @contextmanager
-def hashing() -> Iterator[None]:
-    """A place in the queue before the hashing of passwords; 429 where it is full, so that other requests flow."""
-    if not _places.acquire(blocking=False):
+def hashing(login: bool = False) -> Iterator[None]:
+    """A place in the queue before the hashing of passwords; 429 if it is full, so that other requests flow.
+
+    Logins have a queue of their own: registrations, which need no account, cannot keep anybody out.
+    """
+    waiting = _logins_waiting if login else _others_waiting
+    if not waiting.acquire(blocking=False):
         refuse(429, retry_after=1)
     try:
-        with _hashing:
+        with nullcontext() if login else _one_of_others, _hashing:
             yield
     finally:
-        _places.release()
+        waiting.release()
 
 
 def hash_password(password: str) -> str:
@@ -189,25 +219,67 @@ def password_fits(stored: str | None, password: str) -> bool:
     return fits and stored is not None
 
 
-def count_attempt(user: User | None, identity: str) -> list[FailedAttempt]:
-    """Count an attempt against the account and, beyond loopback, the address; 429 where there were too many.
+# --- Limits a minute ---
+
+
+def client_address() -> str | None:
+    """The address that limits count; None on the machine itself in development.
+
+    Of IPv6 it is the /64, the smallest network that a provider gives: its owner has all addresses in it.
+    """
+    address, config = request.remote_addr, current_app.config
+    if "X-Forwarded-For" in request.headers and not config["TRUSTED_PROXY"]:
+        warn_of_proxy(current_app.extensions, address)
+    if address is None or (address in LOOPBACK and not config["PRODUCTION"]):
+        return None
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:  # a trusted proxy that hands on whatever its clients claim
+        return address[:50]
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def warn_of_proxy(extensions: dict[str, Any], address: str | None) -> None:
+    """Say once in the log that a proxy's clients are counted as one."""
+    if not extensions.setdefault("proxy_told", False):
+        extensions["proxy_told"] = True
+        log.warning("%s forwards requests, but TRUSTED_PROXY is not set: limits count its clients as one", address)
+
+
+def account_limits(user: User | None, identity: str) -> dict[str, int]:
+    """What an attempt on an account counts against: the account from this address, the account, the address.
+
+    The account by itself has a far higher limit, so that a stranger's guesses do not lock its owner out. It is the
+    same one whether it was named by e-mail or by username.
+    """
+    account = f"user:{user.id}" if user else f"name:{identity.strip().casefold()[:200]}"
+    from_here = {f"{account} from {client_address() or 'here'}": current_app.config["LOGIN_RATE_LIMIT"]}
+    return {**from_here, account: limits.ACCOUNT_ATTEMPTS, **address_limit("attempts", limits.ADDRESS_ATTEMPTS)}
+
+
+def address_limit(what: str, most: int) -> dict[str, int]:
+    """What a request counts against if it concerns no account: its address, but not the machine's own."""
+    address = client_address()
+    return {f"{what} from {address}": most} if address else {}
+
+
+def count_attempt(most: dict[str, int]) -> list[FailedAttempt]:
+    """Count an attempt against each key of `most`; 429 if one had as many as it says in the last minute.
 
     It is counted before it is known to fail, in a transaction of its own, so that parallel guesses count
     too; whoever succeeds takes it back with `forgive()`.
     """
-    # An account is the same one however it was spelled.
-    account = f"user:{user.id}" if user else f"name:{identity.strip().casefold()[:200]}"
-    limits = {account: current_app.config["LOGIN_RATE_LIMIT"]}
-    if request.remote_addr not in LOOPBACK:
-        limits[f"address:{request.remote_addr}"] = ADDRESS_LIMIT
-    minute_ago = models.now() - timedelta(minutes=1)
+    now = models.now()
+    minute_ago = now - timedelta(minutes=1)
     with models.write():
-        FailedAttempt.delete().where(FailedAttempt.at < minute_ago).execute()
-        for key, limit in limits.items():
-            newest = FailedAttempt.select().where(FailedAttempt.key == key).order_by(FailedAttempt.id.desc())
-            if full := newest.offset(limit - 1).first():
+        for key, limit in most.items():
+            # None of later than now: the clock was set back since, and they would count for as long.
+            recent = FailedAttempt.select().where(FailedAttempt.key == key, FailedAttempt.at.between(minute_ago, now))
+            if full := recent.order_by(FailedAttempt.at.desc()).offset(limit - 1).first():
                 refuse(429, retry_after=int((full.at - minute_ago).total_seconds()) + 1)
-        return [FailedAttempt.create(key=key) for key in limits]
+        return [FailedAttempt.create(key=key) for key in most]
 
 
 def forgive(attempts: list[FailedAttempt]) -> None:

@@ -24,6 +24,8 @@ blp = Blueprint("system", __name__, description="For probes and monitoring")
 pages = flask.Blueprint(
     "pages", __name__, template_folder="pages", static_folder="pages/static", static_url_path="/pages"
 )
+#: The document of the API and its two pages; production has them with DOCS=on.
+documentation = flask.Blueprint("documentation", __name__, template_folder="pages")
 log = logging.getLogger("halolight")
 
 VERSION = "0.1.0"
@@ -82,35 +84,35 @@ def page(template: str, **values: Any) -> Response:
 def home():
     """Links, and what a front-end developer needs of the demo controls where they answer"""
     controls = not current_app.config["PRODUCTION"] and demo.controls_open()
-    return page("home.html", version=VERSION, controls=controls)
+    return page("home.html", version=VERSION, controls=controls, documented="documentation" in current_app.blueprints)
 
 
-@pages.get("/docs")
-@pages.get("/api/docs")
+@documentation.get("/docs")
+@documentation.get("/api/docs")
 def swagger_ui():
     """The API, to be read and tried out"""
     return page("docs.html")
 
 
-@pages.get("/redoc")
+@documentation.get("/redoc")
 def redoc():
     """The API, to be read"""
     return page("redoc.html")
 
 
-@pages.get("/openapi.json")
+@documentation.get("/openapi.json")
 def openapi():
     """The API as an OpenAPI document"""
     return jsonify(current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict())
 
 
-@pages.get("/docs/assets/<path:name>")
+@documentation.get("/docs/assets/<path:name>")
 def swagger_ui_asset(name):
     """A file of Swagger UI, out of the installed package"""
     return send_from_directory(SWAGGER_UI, name)
 
 
-@pages.get("/redoc/redoc.js")
+@documentation.get("/redoc/redoc.js")
 def redoc_script():
     """ReDoc, out of the installed package"""
     reply = Response(redoc_source(), mimetype="text/javascript", headers={"Cache-Control": "no-cache"})

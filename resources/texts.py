@@ -6,7 +6,8 @@ there have none.
 """
 
 import re
-from functools import lru_cache
+
+from web import limits
 
 LANGUAGES = ("zh", "en")
 
@@ -119,6 +120,13 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "The body is not UTF-8": ("", "请求体不是 UTF-8 编码"),
     "The request cannot be understood": ("", "请求无法解析"),
     "Log in first": ("", "请先登录"),
+    "The header Authorization must be `Bearer` and the token": ("", "请求头 Authorization 应为 Bearer 加令牌"),
+    "Registration is closed": ("", "暂不开放注册"),
+    "Change your own password with POST /api/auth/change-password": (
+        "",
+        "请使用 POST /api/auth/change-password 修改自己的密码",
+    ),
+    "Your e-mail is changed by an administrator": ("", "您的邮箱须由管理员修改"),
     "The token is not valid": ("", "令牌无效"),
     "The token has expired": ("", "令牌已过期"),
     "The session has ended": ("", "会话已结束"),
@@ -211,7 +219,7 @@ _TEMPLATES = [
 ]
 
 
-@lru_cache(maxsize=4096)
+@limits.remembered(4096)
 def lookup(text: str) -> tuple[str, str] | None:
     """The code and the Chinese of an English text, as it was or formatted from a template; None if it is nowhere."""
     if text in CATALOGUE:

@@ -7,7 +7,6 @@ from typing import Any
 from flask import current_app
 from marshmallow import fields, validate
 
-import models
 from models import Activity, Notification, Role, User
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate
 from resources.errors import refuse, refuse_field
@@ -26,7 +25,7 @@ from resources.schemas import (
     Values,
     search_field,
 )
-from resources.security import allows, current_user, exceeds, hash_password
+from resources.security import allows, current_user, exceeds, hash_password, write
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
 
@@ -103,7 +102,8 @@ def refuse_above(grants: tuple[str, ...]) -> None:
 
 def keep_a_super_admin(user: User) -> None:
     """409 if `user` is the last active super administrator."""
-    others = User.select().join(Role).where(Role.name == SUPER_ADMIN, User.status == "active", User.id != user.id)
+    able = (User.status == "active") & User.password_hash.is_null(False)  # without a password nobody logs in
+    others = User.select().join(Role).where(Role.name == SUPER_ADMIN, able, User.id != user.id)
     if user.status == "active" and user.role.name == SUPER_ADMIN and not others.exists():
         refuse(409, "At least one active super administrator must remain")
 
@@ -111,6 +111,14 @@ def keep_a_super_admin(user: User) -> None:
 def not_oneself(user: User) -> None:
     if user.id == current_user.id:
         refuse(409, "You cannot do this to yourself")
+
+
+def refuse_password_of(user_id: int) -> None:
+    """403 for a password that the caller may not set: their own, which takes the present one, or without `manage`."""
+    if not current_user.allows("users:manage"):
+        refuse(403, "This needs the permission users:manage")
+    if user_id == current_user.id:
+        refuse(403, "Change your own password with POST /api/auth/change-password")
 
 
 def find_role(data: dict[str, Any]) -> Role | None:
@@ -150,7 +158,7 @@ def create_user(data):
     """Create a user; without a password, one is set by a reset link"""
     password = data.pop("password", None)
     hashed = hash_password(password) if password else None
-    with models.write():
+    with write():
         role = find_role(data) or Role.get(Role.name == "user")
         refuse_above(role.permissions)
         user = User.register(role=role, password_hash=hashed, **data)
@@ -188,19 +196,23 @@ def get_user(user_id):
 @blp.arguments(USER_CHANGES)
 @blp.response(200, USER, message="User updated", write=False, errors=(429,))
 def update_user(data, user_id):
-    """Change a user; role, status and password only with `users:manage`"""
+    """Change a user; role, status, e-mail and password only with `users:manage`"""
     password = data.pop("password", None)
-    if password and not current_user.allows("users:manage"):
-        refuse(403, "This needs the permission users:manage")
+    if password:
+        refuse_password_of(user_id)
     hashed = hash_password(password) if password else None
-    with models.write():
+    with write():
         role, status = find_role(data), data.pop("status", None)
         user = get_or_404(User.visible_to, user_id, change=True)
         refuse_above(user.role.permissions)
         new_role = role if role != user.role else None
         new_status = status is not None and status != user.status
-        if (new_role or new_status) and not current_user.allows("users:manage"):
+        new_email = data.get("email", user.email) != user.email
+        # Whoever chooses where the link of a forgotten password goes can be that user.
+        if (new_role or new_status or new_email) and not current_user.allows("users:manage"):
             refuse(403, "This needs the permission users:manage")
+        if new_email and user.id == current_user.id:
+            refuse(403, "Your e-mail is changed by an administrator")
         if new_role:
             refuse_above(new_role.permissions)
             if new_role.name != SUPER_ADMIN:
@@ -210,6 +222,7 @@ def update_user(data, user_id):
         if new_status:
             set_status(user, status)
         if hashed:
+            refuse_password_of(user_id)
             user.set_password(hashed)
             user.end_sessions()
         Activity.record(current_user.id, "update", user)

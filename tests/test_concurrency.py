@@ -8,6 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from web import limits
+
 CROWD = 16
 
 
@@ -72,12 +74,12 @@ def test_changes_of_different_fields_of_one_row_all_survive(server, token):
 
 def test_one_email_is_registered_once(server):
     person = {"email": "same@example.com", "password": "secret-123"}
-    names = [{"username": f"same{number}"} for number in range(CROWD)]
+    names = [{"username": f"same{number}"} for number in range(limits.OTHERS_WAITING)]
     calls = [lambda name=name: server.call("POST", "/api/auth/register", person | name) for name in names]
     replies = at_once(calls)
-    assert statuses(replies) == {201: 1, 409: CROWD - 1}
+    assert statuses(replies) == {201: 1, 409: len(names) - 1}
     named = [[each["field"] for each in body["error"]["details"]] for status, body in replies if status == 409]
-    assert named == [["email"]] * (CROWD - 1)
+    assert named == [["email"]] * (len(names) - 1)
 
 
 @pytest.mark.parametrize("path", ["/api/tasks", "/api/documents", "/api/folders", "/api/calendar/events"])
@@ -92,11 +94,11 @@ def test_one_reset_token_sets_one_password(serve):
     server, email = serve(), "demo@halolight.h7ml.cn"
     server.call("POST", "/api/auth/forgot-password", {"email": email})
     link = next(line for line in server.log.read_text().splitlines() if "reset-password?token=" in line)
-    passwords = [f"new-password-{number}" for number in range(CROWD)]
+    passwords = [f"new-password-{number}" for number in range(limits.OTHERS_WAITING)]
     body = {"token": link.rpartition("token=")[2]}
     path = "/api/auth/reset-password"
     replies = at_once([lambda p=p: server.call("POST", path, body | {"password": p}) for p in passwords])
-    assert statuses(replies) == {200: 1, 400: CROWD - 1}
+    assert statuses(replies) == {200: 1, 400: len(passwords) - 1}
     winner = next(p for p, (status, _) in zip(passwords, replies, strict=True) if status == 200)
     assert server.call("POST", "/api/auth/login", {"email": email, "password": winner})[0] == 200
 

@@ -18,8 +18,15 @@ PUBLIC = {
     *("auth.login", "auth.register", "auth.refresh", "auth.logout", "auth.forgot_password", "auth.reset_password"),
     *("demo.list_accounts", "demo.log_in_as", "demo.reset_demo_data", "demo.expire_tokens", "demo.list_mails"),
     *("demo.list_requests", "avatars.get_avatar", "files.download_raw"),
-    *("system.get_health", "system.get_metrics", "pages.home", "pages.swagger_ui", "pages.redoc", "pages.openapi"),
-    *("pages.static", "pages.swagger_ui_asset", "pages.redoc_script"),
+    *(
+        "system.get_health",
+        "system.get_metrics",
+        "pages.home",
+        "documentation.swagger_ui",
+        "documentation.redoc",
+        "documentation.openapi",
+    ),
+    *("pages.static", "documentation.swagger_ui_asset", "documentation.redoc_script"),
 }
 
 
@@ -59,7 +66,7 @@ def test_the_readme_lists_every_route_of_the_api_and_no_other(app):
     real = {
         (method, re.sub(r"<(?:\w+:)?\w*?(\w+)>", r":\1", rule.rule).replace(":id", ":id"))
         for rule, _ in views(app)
-        if rule.rule.startswith("/api/") and rule.endpoint != "pages.swagger_ui"
+        if rule.rule.startswith("/api/") and rule.endpoint != "documentation.swagger_ui"
         for method in rule.methods - {"OPTIONS", "HEAD", "PATCH"}
     }
     assert {(method, re.sub(r":\w+", ":id", path)) for method, path in listed} == {

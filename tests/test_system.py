@@ -109,5 +109,5 @@ def test_the_home_page_offers_the_controls_to_whom_they_answer(app):
 
 
 def test_the_home_page_shows_links_only_in_production(make_app):
-    text = make_app(**PRODUCTION).test_client().get("/").text
+    text = make_app(**PRODUCTION, DOCS="on").test_client().get("/").text
     assert "HaloLight" in text and "/docs" in text and 'id="accounts"' not in text

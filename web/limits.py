@@ -7,6 +7,13 @@ stands here is far above what an admin page does, and low enough that nobody can
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 KB = 1024
 MB = 1024 * KB
 
@@ -41,6 +48,10 @@ ADDRESS_ATTEMPTS = 100
 ACCOUNT_ATTEMPTS = 1000
 #: Registrations a minute from one address.
 REGISTRATIONS = 20
+#: Logins that hash or wait for it. scrypt takes 0.1 s of a core and 32 MB, and who waits holds one of THREADS.
+LOGINS_WAITING = 16
+#: The same for every other request that hashes a password (registering, setting one): logins have places of their own.
+OTHERS_WAITING = 8
 
 # --- One account ---
 
@@ -52,5 +63,31 @@ MANAGED_PEOPLE = 1000
 NOTIFICATIONS = 300
 #: Rows of one kind that an account may own (documents, files, folders, events, tasks, conversations).
 ROWS = 10_000
-#: Live sessions of one account; the login after that ends the one used longest ago.
-SESSIONS = 100
+#: Live sessions of one account; the login after that ends the oldest one.
+SESSIONS = 1000
+
+# --- What the process remembers ---
+
+#: Characters of a text that may be a key of what is remembered. What clients send by themselves is shorter.
+REMEMBERED = 1000
+
+
+def remembered(entries: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Like `functools.lru_cache`, but bounded in bytes: a call with a text longer than REMEMBERED is not kept.
+
+    A client chooses the texts of its requests, so without this it would choose how much memory they take.
+    """
+
+    def decorator(function: Callable[P, R]) -> Callable[P, R]:
+        kept = lru_cache(entries)(function)
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for value in args:
+                if isinstance(value, (str, bytes)) and len(value) > REMEMBERED:
+                    return function(*args, **kwargs)
+            return kept(*args, **kwargs)  # type: ignore[arg-type]
+
+        return call
+
+    return decorator
