@@ -7,8 +7,10 @@ Its `where` speaks of the model's own columns only, so that rows can be counted 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
+import operator
 import re
 import secrets
 from collections.abc import Callable, Iterable
@@ -19,7 +21,6 @@ from typing import Any, ClassVar, Self, cast
 from peewee import (
     CTE,
     JOIN,
-    OP,
     SQL,
     AutoField,
     BlobField,
@@ -30,7 +31,6 @@ from peewee import (
     DateField,
     DateTimeField,
     DoubleField,
-    Expression,
     Field,
     ForeignKeyField,
     IntegerField,
@@ -170,17 +170,19 @@ def one_of(column: Any) -> Callable[[Any], Any]:
 
 
 def contains(*columns: Any) -> Callable[[Any], Any]:
-    """A search: takes a pattern `%…%` in which backslash, percent and underscore are escaped by a backslash.
+    """A search: takes a part of a text, ignoring the case of ASCII letters; every other character stands for itself.
 
-    Peewee's own `contains` renders no ESCAPE for a placeholder, and its LIKE is GLOB on SQLite.
+    LIKE would try each place anew, letter by letter: a document of a megabyte of `a` held a core for 0.1 s.
     """
 
-    def condition(pattern: Any) -> Any:
-        escaped = NodeList((pattern, SQL("ESCAPE '\\'")))
-        found = Expression(columns[0], OP.ILIKE, escaped)
-        for column in columns[1:]:
-            found = found | Expression(column, OP.ILIKE, escaped)
-        return found
+    def condition(part: Any) -> Any:
+        if isinstance(db.obj, SqliteDatabase):
+            found = [fn.INSTR(fn.LOWER(column), fn.LOWER(part)) > 0 for column in columns]
+        else:  # of another collation than C, `lower` and the comparison look at words of a language
+            ascii_only = SQL('COLLATE "C"')
+            sought = fn.LOWER(NodeList((part, ascii_only)))
+            found = [fn.STRPOS(fn.LOWER(NodeList((column, ascii_only))), sought) > 0 for column in columns]
+        return functools.reduce(operator.or_, found)
 
     return condition
 
