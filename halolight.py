@@ -44,6 +44,7 @@ from resources.auth import RegisterArgs
 from resources.errors import Api
 from resources.logs import JSONLines, TextLines, mask_paths
 from resources.schemas import MAX_ID
+from web import limits
 
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
@@ -273,8 +274,15 @@ def configure(app: Flask, config: Config) -> None:
 def open_database(config: Config) -> None:
     """Connect, make the tables of an empty database and seed it. Raises DatabaseRefused."""
     try:
-        models.connect(config.database_url, connections=config.threads + 2)
-        with models.write():  # the making and the filling: two first starts at once make one database
+        models.connect(
+            config.database_url,
+            connections=config.threads + 2,
+            statement_seconds=limits.STATEMENT_SECONDS,
+            write_seconds=limits.WRITE_SECONDS,
+            writers=config.threads * 3 // 4,  # the others still read
+        )
+        # The making and the filling together: two first starts at once make one database.
+        with models.unhurried(), models.write():
             if models.create_tables():
                 seed.seed(demo=config.demo)
     except DatabaseRefused as error:

@@ -47,7 +47,7 @@ from peewee import (
 from werkzeug.security import generate_password_hash
 
 # Callers take these from here, and tests set the clock as `models.now`.
-from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, write  # noqa: F401
+from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, unhurried, write  # noqa: F401
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
 SCHEMA_VERSION = "2"
@@ -66,7 +66,7 @@ def make_hash(password: str) -> str:
 
 def create_tables() -> bool:
     """Make the tables in an empty database; say whether they were missing. Raises DatabaseRefused."""
-    with write():
+    with unhurried(), write():
         tables = set(db.get_tables())
         if not tables:
             db.create_tables(TABLES)
