@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sqlite3
@@ -284,11 +285,16 @@ def connect(
     `write_seconds`, raise OperationalError; `writers` is how many threads may wait for so long (see `Turns`).
     Any other database already there is left as it is. Raises DatabaseRefused.
     """
+    # At DEBUG it logs every statement with its values, the hashes of passwords too.
+    logging.getLogger("peewee").setLevel(logging.INFO)
     turns = Turns(write_seconds, writers)
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         path = Path(rest.removeprefix("/"))
         _refuse_foreign_file(path)
+        with suppress(OSError):  # what is wrong with the path, SQLite says when it opens it
+            # For its owner only; SQLite gives the log beside it the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         database: SQLite | Postgres = SQLite(str(path), statement_seconds, turns)
     else:
         # Its name may carry the driver, as SQLAlchemy writes it (postgresql+psycopg://); psycopg is the only one used.

@@ -200,3 +200,27 @@ def test_many_writers_at_once_are_not_refused_while_each_gets_its_turn(make_app)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(write, range(120)))
     assert Task.select().where(Task.title == "事").count() == 120
+
+
+# --- What is in the database stays in it ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_the_file_of_a_database_is_for_its_owner_only(tmp_path, monkeypatch):
+    before = os.umask(0)
+    try:
+        models.connect(f"sqlite:///{tmp_path / 'new.db'}")
+        models.create_tables()
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(tmp_path).iterdir()}
+    finally:
+        os.umask(before)
+        models.db.close_all()
+    assert modes == dict.fromkeys(("new.db", "new.db-wal", "new.db-shm"), 0o600)
+
+
+def test_the_log_holds_no_hash_of_a_password_at_any_level(serve):
+    server = serve(LOG_LEVEL="DEBUG")
+    person = {"email": "new@example.com", "password": "secret-123"}
+    assert server.call("POST", "/api/auth/register", person)[0] == 201
+    log = server.log.read_text()
+    assert "register" in log and "scrypt:" not in log and "INSERT" not in log
