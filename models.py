@@ -40,6 +40,7 @@ from peewee import (
     Select,
     SqliteDatabase,
     TextField,
+    Value,
     ValuesList,
     chunked,
     fn,
@@ -534,9 +535,24 @@ class Folder(Timestamped):
         return shown if manage else shown.where(cls.owner == user)
 
     @classmethod
-    def parents(cls, owner: int) -> Any:
-        """Every folder of `owner` as (id, id of its parent)."""
-        return cls.select(cls.id, cls.parent).where(cls.owner == owner).tuples()
+    def path(cls, folder: int, most: int) -> list[int]:
+        """The ids of a folder and of those around it, at most so many, from the inside out."""
+        here = cls.select(cls.id, cls.parent, Value(1)).where(cls.id == folder)
+        path = here.cte("path", recursive=True, columns=("id", "parent_id", "number"))
+        above = cls.alias()
+        around = above.select(above.id, above.parent, path.c.number + 1).join(path, on=(above.id == path.c.parent_id))
+        found = path.union_all(around.where(path.c.number < most))
+        return [id for (id,) in found.select_from(found.c.id).order_by(found.c.number).tuples()]
+
+    @classmethod
+    def height(cls, folder: int, most: int) -> int:
+        """How many levels a folder has with what is inside; `most` is enough to know."""
+        here = cls.select(cls.id, Value(1)).where(cls.id == folder)
+        inside = here.cte("inside", recursive=True, columns=("id", "level"))
+        child = cls.alias()
+        below = child.select(child.id, inside.c.level + 1).join(inside, on=(child.parent == inside.c.id))
+        found = inside.union_all(below.where(inside.c.level < most))
+        return found.select_from(fn.MAX(found.c.level)).scalar()
 
     def is_empty(self) -> bool:
         return not (self.children.exists() or self.documents.exists() or self.files.exists())
