@@ -99,6 +99,10 @@ class Turns:
         """Say that a writer got its turn."""
         self._moved = time.monotonic()
 
+    def rest(self) -> float:
+        """How many seconds ago a thread of this process began to write; 0 while one writes or waits."""
+        return 0.0 if self._inside else time.monotonic() - self._moved
+
 
 class Connection(sqlite3.Connection):
     """A connection that knows until when its statement may run."""
@@ -117,7 +121,7 @@ class SQLite(SqliteDatabase):
         options: Any = {"timeout": turns.seconds, "check_same_thread": False, "factory": Connection}
         super().__init__(path, pragmas=pragmas, lock_type="IMMEDIATE", **options)
         self.prepared: dict[Any, Any] = {}
-        self._statement_seconds, self._turns = statement_seconds, turns
+        self._statement_seconds, self.turns = statement_seconds, turns
         self._turn, self._until = threading.Lock(), math.inf
         self._opened: list[Connection] = []
         self._watch, self._watching, self._closed = threading.Lock(), False, threading.Event()
@@ -161,7 +165,7 @@ class SQLite(SqliteDatabase):
     @contextmanager
     def turn(self) -> Iterator[None]:
         """The turn to write among the threads of this process. Raises OperationalError."""
-        with self._turns.enter() as until:
+        with self.turns.enter() as until:
             if not self._turn.acquire(timeout=max(until - time.monotonic(), 0)):
                 raise OperationalError("no turn to write: another transaction did not end")
             try:
@@ -175,15 +179,15 @@ class SQLite(SqliteDatabase):
         """Begin a transaction, and wait for the file's lock no longer than is left of the wait for the turn."""
         self._allow(math.inf)
         left = min(self._until - time.monotonic(), START_SECONDS)
-        other = abs(left - self._turns.seconds) > 0.05  # seldom: nearly every turn comes at once
+        other = abs(left - self.turns.seconds) > 0.05  # seldom: nearly every turn comes at once
         if other:
             self._wait_for_locks(left)
         try:
             super().begin(lock_type)
         finally:
             if other:
-                self._wait_for_locks(self._turns.seconds)
-        self._turns.move()
+                self._wait_for_locks(self.turns.seconds)
+        self.turns.move()
 
     def _wait_for_locks(self, seconds: float) -> None:
         self.connection().execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 0)}")
@@ -240,12 +244,12 @@ class Postgres(PooledPostgresqlDatabase):
         options["options"] = f"-c statement_timeout={self._statement_timeout} {options.get('options', '')}".rstrip()
         super().__init__(name, **options)
         self.prepared: dict[Any, Any] = {}
-        self._turns = turns
+        self.turns = turns
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Set until when `begin` may wait. Raises OperationalError."""
-        with self._turns.enter() as _thread.until:
+        with self.turns.enter() as _thread.until:
             yield
 
     def begin(self, isolation_level: Any = None) -> None:
@@ -263,7 +267,7 @@ class Postgres(PooledPostgresqlDatabase):
             with suppress(Exception):  # the connection may be gone
                 self.rollback()
             raise
-        self._turns.move()
+        self.turns.move()
 
     def _is_closed(self, connection: Any) -> bool:
         """Whether a connection of the pool was cut meanwhile. Peewee sends a query to find out: a second journey."""
