@@ -279,8 +279,15 @@ def configure(app: Flask, config: Config) -> None:
 def open_database(config: Config) -> None:
     """Connect, make the tables of an empty database and seed it. Raises DatabaseRefused."""
     try:
-        models.connect(config.database_url, connections=config.threads + 2)
-        with models.write():  # the making and the filling: two first starts at once make one database
+        models.connect(
+            config.database_url,
+            connections=config.threads + 2,
+            statement_seconds=limits.STATEMENT_SECONDS,
+            write_seconds=limits.WRITE_SECONDS,
+            writers=config.threads * 3 // 4,  # the others still read
+        )
+        # The making and the filling together: two first starts at once make one database.
+        with models.unhurried(), models.write():
             if models.create_tables():
                 seed.seed(demo=config.demo)
     except DatabaseRefused as error:

@@ -1,4 +1,4 @@
-"""The database: how it is opened and written, every table, and the selects that views compose.
+"""The tables, and the selects that views compose.
 
 A select with the name of a rule (`Task.visible_to`) takes the caller's id and whether the caller may
 act on everybody's rows (`manage`), and gives an unexecuted select of the columns that a reply shows.
@@ -7,24 +7,20 @@ Its `where` speaks of the model's own columns only, so that rows can be counted 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
-import os
+import operator
 import re
 import secrets
-import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
-from peewee import (  # type: ignore[attr-defined]
+from peewee import (
     CTE,
     JOIN,
-    OP,
     SQL,
     AutoField,
     BlobField,
@@ -32,35 +28,30 @@ from peewee import (  # type: ignore[attr-defined]
     Case,
     CharField,
     CompositeKey,
-    DatabaseProxy,
     DateField,
     DateTimeField,
     DoubleField,
-    Expression,
     Field,
     ForeignKeyField,
     IntegerField,
     IntegrityError,
     Model,
     NodeList,
-    OperationalError,
     Select,
     SqliteDatabase,
     TextField,
+    Value,
     ValuesList,
-    __exception_wrapper__,
     chunked,
     fn,
 )
-from playhouse.db_url import parse
-from playhouse.pool import PooledPostgresqlDatabase
 from werkzeug.security import generate_password_hash
+
+# Callers take these from here, and tests set the clock as `models.now`.
+from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, unhurried, write  # noqa: F401
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
 SCHEMA_VERSION = "2"
-
-#: The key of the advisory lock by which the processes on one Postgres write in turn.
-WRITE_LOCK = 0x48414C4F
 
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
@@ -68,160 +59,15 @@ HASH_METHOD = "scrypt:32768:8:1"
 #: How many rows: SQLite need not look into any, as it must to count the values of a column.
 ROWS: Any = fn.COUNT(SQL("*"))
 
-db: Any = DatabaseProxy()
-_turn = threading.RLock()
-
-
-def now() -> datetime:
-    """This instant, aware, in UTC: the one place where the application reads the clock."""
-    return datetime.now(UTC)
-
 
 def make_hash(password: str) -> str:
     """The hash under which a password is kept; it takes 0.1 s on purpose."""
     return generate_password_hash(password, HASH_METHOD)
 
 
-class DatabaseRefused(Exception):
-    """The database cannot be used; the text says why, in one line and without the password."""
-
-
-class SQLite(SqliteDatabase):
-    """One SQLite file: a connection per thread is opened once and kept (opening costs more than a query)."""
-
-    def __init__(self, path: str):
-        # IMMEDIATE: a transaction that reads first cannot be upgraded to write while another writes.
-        pragmas = {"foreign_keys": 1, "synchronous": "normal", "cache_size": -2000, "journal_mode": "wal"}
-        # Pages are copied out of the log, and the disk waited for, after 16 MB: at 4 MB writes took 15 % longer.
-        pragmas["wal_autocheckpoint"] = 4000
-        super().__init__(path, pragmas=pragmas, timeout=5, lock_type="IMMEDIATE", check_same_thread=False)
-        self.prepared: dict[Any, Any] = {}
-        self._opened: list[sqlite3.Connection] = []
-        self._file: tuple[int, int] | None = None
-
-    def _connect(self) -> sqlite3.Connection:
-        self.check_file()  # or SQLite would make an empty one
-        connection = super()._connect()  # type: ignore[misc]
-        self._opened.append(connection)
-        self._file = self._file or self._file_there()
-        return connection
-
-    def execute_sql(self, sql: str, params: Any = None) -> Any:
-        self.check_file()
-        return super().execute_sql(sql, params)
-
-    def rollback(self) -> None:
-        if self.connection().in_transaction:  # SQLite ends it itself when the disk is full
-            super().rollback()
-
-    def check_file(self) -> None:
-        """Refuse to go on (OperationalError) unless the file that was opened is still in its place.
-
-        A kept connection would read and write on in a file that was deleted or replaced, until all is lost with
-        it. Asking takes 2 µs. The file may come back; another one is not used before it was looked into at a start.
-        """
-        if self._file and self._file != self._file_there():
-            raise OperationalError(f"{self.database} was deleted or replaced: put it back, or start HaloLight anew")
-
-    def _file_there(self) -> tuple[int, int] | None:
-        """Device and inode of the file; None where there is none."""
-        if os.name == "nt":  # there a file in use can be neither deleted nor replaced
-            return None
-        try:
-            found = os.stat(self.database)  # noqa: PTH116 (three times as fast as Path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def close_all(self) -> None:
-        """Close every thread's connection; the last one folds the write-ahead log into the file."""
-        if self._opened and self._file != self._file_there():
-            # SQLite would leave the log to the file that is there now, and ruin it at the next start.
-            with suppress(sqlite3.Error):
-                self._opened[-1].execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.close()
-        while self._opened:
-            self._opened.pop().close()
-
-
-class Postgres(PooledPostgresqlDatabase):
-    """A Postgres database: a request takes a connection from the pool with its first query, and gives it back."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.prepared: dict[Any, Any] = {}
-
-    def begin(self, isolation_level: Any = None) -> None:
-        """Begin a transaction and wait for its turn, in one journey."""
-        with __exception_wrapper__:
-            self.cursor().execute(f"BEGIN; SELECT pg_advisory_xact_lock({WRITE_LOCK})")
-
-    def _is_closed(self, connection: Any) -> bool:
-        """Whether a connection of the pool was cut meanwhile. Peewee sends a query to find out: a second journey."""
-        try:
-            with __exception_wrapper__:
-                connection.pgconn.consume_input()  # what the server said last
-                connection.pgconn.consume_input()  # that it hung up
-        except OperationalError:
-            return True
-        return connection.closed
-
-
-def connect(url: str, connections: int = 34) -> SQLite | Postgres:
-    """Open the database at `url` with a pool of at most `connections`, and make it the one that every model uses.
-
-    Any other database already there is left as it is. Raises DatabaseRefused.
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite":
-        path = Path(rest.removeprefix("/"))
-        _refuse_foreign_file(path)
-        database: SQLite | Postgres = SQLite(str(path))
-    else:
-        # Its name may carry the driver, as SQLAlchemy writes it (postgresql+psycopg://); psycopg is the only one used.
-        options = parse(f"postgresql://{rest}", unquote_password=True, unquote_user=True)
-        database = Postgres(**options, max_connections=connections, timeout=10, prefer_psycopg3=True)
-    db.initialize(database)
-    return database
-
-
-def _refuse_foreign_file(path: Path) -> None:
-    """Look into a SQLite file without changing a byte of it (opening it for use would switch it to WAL)."""
-    if not path.exists() or path.stat().st_size == 0:
-        return
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except sqlite3.DatabaseError as error:
-        raise DatabaseRefused(f"{path} is not a database that can be read ({error})") from error
-    if tables and "settings" not in tables:
-        raise DatabaseRefused(f"{path} holds another application's tables; it was not touched")
-
-
-def release() -> None:
-    """Give the thread's connection back to the pool (a SQLite connection is kept)."""
-    if isinstance(db.obj, Postgres) and not db.is_closed():
-        db.close()
-
-
-@contextmanager
-def write() -> Iterator[None]:
-    """One transaction, and one writer at a time on either database: the only way to write.
-
-    Many refusals depend on other rows (the last super admin, a quota, a cycle of folders). On Postgres a
-    transaction alone does not see what a parallel one is about to commit; with turns, both databases give
-    the same promise. An exception, so also `abort()`, rolls everything back.
-    """
-    on_sqlite = isinstance(db.obj, SqliteDatabase)
-    with _turn if on_sqlite else nullcontext(), db.atomic():  # on Postgres it waits for its turn as it begins
-        yield
-    if on_sqlite:
-        db.check_file()  # before anybody is told that it was written
-
-
 def create_tables() -> bool:
     """Make the tables in an empty database; say whether they were missing. Raises DatabaseRefused."""
-    with write():
+    with unhurried(), write():
         tables = set(db.get_tables())
         if not tables:
             db.create_tables(TABLES)
@@ -325,17 +171,19 @@ def one_of(column: Any) -> Callable[[Any], Any]:
 
 
 def contains(*columns: Any) -> Callable[[Any], Any]:
-    """A search: takes a pattern `%…%` in which backslash, percent and underscore are escaped by a backslash.
+    """A search: takes a part of a text, ignoring the case of ASCII letters; every other character stands for itself.
 
-    Peewee's own `contains` renders no ESCAPE for a placeholder, and its LIKE is GLOB on SQLite.
+    LIKE would try each place anew, letter by letter: a document of a megabyte of `a` held a core for 0.1 s.
     """
 
-    def condition(pattern: Any) -> Any:
-        escaped = NodeList((pattern, SQL("ESCAPE '\\'")))
-        found = Expression(columns[0], OP.ILIKE, escaped)
-        for column in columns[1:]:
-            found = found | Expression(column, OP.ILIKE, escaped)
-        return found
+    def condition(part: Any) -> Any:
+        if isinstance(db.obj, SqliteDatabase):
+            found = [fn.INSTR(fn.LOWER(column), fn.LOWER(part)) > 0 for column in columns]
+        else:  # of another collation than C, `lower` and the comparison look at words of a language
+            ascii_only = SQL('COLLATE "C"')
+            sought = fn.LOWER(NodeList((part, ascii_only)))
+            found = [fn.STRPOS(fn.LOWER(NodeList((column, ascii_only))), sought) > 0 for column in columns]
+        return functools.reduce(operator.or_, found)
 
     return condition
 
@@ -688,9 +536,24 @@ class Folder(Timestamped):
         return shown if manage else shown.where(cls.owner == user)
 
     @classmethod
-    def parents(cls, owner: int) -> Any:
-        """Every folder of `owner` as (id, id of its parent)."""
-        return cls.select(cls.id, cls.parent).where(cls.owner == owner).tuples()
+    def path(cls, folder: int, most: int) -> list[int]:
+        """The ids of a folder and of those around it, at most so many, from the inside out."""
+        here = cls.select(cls.id, cls.parent, Value(1)).where(cls.id == folder)
+        path = here.cte("path", recursive=True, columns=("id", "parent_id", "number"))
+        above = cls.alias()
+        around = above.select(above.id, above.parent, path.c.number + 1).join(path, on=(above.id == path.c.parent_id))
+        found = path.union_all(around.where(path.c.number < most))
+        return [id for (id,) in found.select_from(found.c.id).order_by(found.c.number).tuples()]
+
+    @classmethod
+    def height(cls, folder: int, most: int) -> int:
+        """How many levels a folder has with what is inside; `most` is enough to know."""
+        here = cls.select(cls.id, Value(1)).where(cls.id == folder)
+        inside = here.cte("inside", recursive=True, columns=("id", "level"))
+        child = cls.alias()
+        below = child.select(child.id, inside.c.level + 1).join(inside, on=(child.parent == inside.c.id))
+        found = inside.union_all(below.where(inside.c.level < most))
+        return found.select_from(fn.MAX(found.c.level)).scalar()
 
     def is_empty(self) -> bool:
         return not (self.children.exists() or self.documents.exists() or self.files.exists())

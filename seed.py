@@ -575,7 +575,7 @@ def reset() -> None:
     The secret, the schema version and the sessions of seeded accounts stay: a page that is logged in as one
     of them does not notice.
     """
-    with models.write():
+    with models.unhurried(), models.write():
         if not seeded():
             raise NotResettable("only a database that was filled with demo rows can be reset")
         sessions: list[Any] = list(Session.select().where(Session.user <= len(PEOPLE)).dicts())
@@ -601,7 +601,7 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
     with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:
         for start in range(0, len(numbers), CHUNK):
             chunk = numbers[start : start + CHUNK]
-            with models.write():
+            with models.unhurried(), models.write():
                 add(chunk, random.Random(there + start))
             bar.update(len(chunk))
 

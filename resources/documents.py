@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import peewee
@@ -11,7 +14,7 @@ from marshmallow import ValidationError, fields, pre_load
 import models
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
-from resources.errors import DATABASE_ERRORS, first_line, is_outage
+from resources.errors import DATABASE_ERRORS, first_line, is_outage, refuse
 from resources.folders import refuse_foreign_folder
 from resources.schemas import (
     DELETED,
@@ -30,6 +33,7 @@ from resources.schemas import (
     search_field,
 )
 from resources.security import current_user
+from web import limits
 
 log = logging.getLogger("halolight")
 blp = Blueprint(
@@ -104,6 +108,20 @@ class UnshareArgs(Schema):
 DOCUMENT, DOCUMENTS, DOCUMENT_CHANGES = DocumentSchema(), ListedDocumentSchema(many=True), DocumentSchema(partial=True)
 
 
+_searches = threading.BoundedSemaphore(limits.SEARCHES)
+
+
+@contextmanager
+def searching() -> Iterator[None]:
+    """Be one of a few searches at a time, because each reads all documents in sight; 503 if there are too many."""
+    if not _searches.acquire(timeout=limits.SEARCH_WAIT):
+        refuse(503, "Too many requests, try again later", retry_after=1)
+    try:
+        yield
+    finally:
+        _searches.release()
+
+
 def remember_reader(document: Any) -> Any:
     """Count the caller among a document's readers, once; that this cannot be written is no reason not to read it."""
     if document.read:
@@ -129,7 +147,8 @@ def list_documents(args):
     """The documents you wrote or were given a share of, without their contents"""
     references("folderId", Folder.visible_to, args.get("folder_id"))
     references("authorId", User.contacts, args.get("author_id"))
-    return paginate(SCOPES[args["scope"]], args)
+    with searching() if args.get("search") else nullcontext():
+        return paginate(SCOPES[args["scope"]], args)
 
 
 @blp.route("", methods=["POST"])

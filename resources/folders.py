@@ -52,21 +52,13 @@ def refuse_foreign_folder(field: str, folder_id: int | None, owner_id: int) -> N
         refuse_field(field, "There is no such row.")
 
 
-def refuse_place(folder_id: int, parent_id: int | None, owner_id: int) -> None:
-    """409 where a folder (0: a new one) would lie inside itself, or make the tree too deep."""
-    parents: dict[int, int | None] = dict(Folder.parents(owner_id))
-
-    def path(above: int | None) -> list[int]:
-        found = []
-        while above is not None:
-            found.append(above)
-            above = parents[above]
-        return found
-
-    if folder_id in path(parent_id):
+def refuse_place(folder_id: int, parent_id: int | None) -> None:
+    """409 if a folder (0: a new one) would lie inside itself, or make the tree too deep."""
+    path = [] if parent_id is None else Folder.path(parent_id, MAX_LEVELS)
+    if folder_id in path:
         refuse(409, "A folder cannot lie inside itself")
-    parents[folder_id] = parent_id
-    if max(len(path(each)) for each in parents) > MAX_LEVELS:
+    height = Folder.height(folder_id, MAX_LEVELS) if folder_id else 1
+    if len(path) + height > MAX_LEVELS:
         refuse(409, f"Folders cannot lie more than {MAX_LEVELS} deep")
 
 
@@ -87,7 +79,7 @@ def list_folders(args):
 def create_folder(data):
     """Make a folder, at the root or in another of yours"""
     refuse_foreign_folder("parentId", data.get("parent_id"), current_user.id)
-    refuse_place(0, data.get("parent_id"), current_user.id)
+    refuse_place(0, data.get("parent_id"))
     folder = Folder.create(owner=current_user.id, **data)
     Activity.record(current_user.id, "create", folder)
     return folder
@@ -123,7 +115,7 @@ def update_folder(data, folder_id):
     folder = get_or_404(Folder.visible_to, folder_id, change=True)
     if data.get("parent_id", folder.parent_id) != folder.parent_id:
         refuse_foreign_folder("parentId", data["parent_id"], folder.owner_id)
-        refuse_place(folder.id, data["parent_id"], folder.owner_id)
+        refuse_place(folder.id, data["parent_id"])
     Activity.record(current_user.id, "update", folder)
     return folder.change(**data)
 

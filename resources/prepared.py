@@ -8,7 +8,6 @@ the rule, whether the caller manages, which filters are used and with how many v
 
 from __future__ import annotations
 
-import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,7 +26,6 @@ from models import ROWS, BaseModel, StringsField, UTCField, db
 MAX_SHAPES = 2000
 
 _utc = UTCField()
-_SPECIAL = re.compile(r"[\\%_]")
 
 
 class Slot:
@@ -144,8 +142,6 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     model = model_of(selector)
     sort = args.get("sort") or (model.SORT,)
     used = {name: args[name] for name in model.FILTERS if name in args}
-    if "search" in used:
-        used["search"] = "%" + _SPECIAL.sub(r"\\\g<0>", used["search"]) + "%"
     # Words for what is no list: True would be the same key as a list of one.
     shape = tuple((n, len(v) if isinstance(v, list) else "null" if v is None else "one") for n, v in used.items())
     size = args["page_size"]

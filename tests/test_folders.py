@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import models
 from models import File, Folder
 
 GRANTS = ("folders:view", "folders:create", "folders:update", "folders:delete")
@@ -111,6 +112,40 @@ def test_a_tree_is_at_most_fifty_deep_however_it_grows(owner):
     assert owner.put(f"/api/folders/{lowest}", {"parentId": above}).status_code == 200
     top = owner.get("/api/folders?parentId=root&search=资料").json["data"]["items"][0]["id"]
     assert owner.put(f"/api/folders/{top}", {"parentId": new_folder(owner, "中", above)}).status_code == 409
+
+
+def test_making_and_moving_a_folder_reads_its_place_only_however_many_others_there_are(owner, monkeypatch):
+    run, read = models.db.obj.execute_sql, []
+
+    def counted(sql, bound=None):
+        if sql.startswith(("SELECT", "WITH")):
+            read.extend(run(sql, bound).fetchall())
+        return run(sql, bound)
+
+    def rows_and_steps():
+        """What a new folder and a move read: rows, and on SQLite also how many times a hundred steps."""
+        place, moved = new_folder(owner, "放", top), new_folder(owner, "移", new_folder(owner, "来"))
+        steps = []
+        with monkeypatch.context() as patch:
+            patch.setattr(models.db.obj, "execute_sql", counted)
+            if isinstance(models.db.obj, models.SQLite):
+                models.db.connection().set_progress_handler(lambda: steps.append(1), 100)
+            new_folder(owner, "新", place)
+            assert owner.put(f"/api/folders/{moved}", {"parentId": place}).status_code == 200
+            if isinstance(models.db.obj, models.SQLite):
+                models.db.connection().set_progress_handler(None, 0)
+        for folder in (place, moved, Folder.get(Folder.name == "来").id):
+            Folder.update(name=f"旧{folder}").where(Folder.id == folder).execute()
+        found = len(read), len(steps)
+        read.clear()
+        return found
+
+    top = new_folder(owner)
+    few, few_steps = rows_and_steps()
+    for number in range(300):
+        Folder.create(name=str(number), parent=top if number % 2 else None, owner=owner.id)
+    many, many_steps = rows_and_steps()
+    assert many == few and many_steps <= 2 * few_steps + 2
 
 
 @pytest.mark.parametrize("kind", ["folder", "document", "file"])

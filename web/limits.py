@@ -33,6 +33,8 @@ STATEMENT_SECONDS = 2.0
 WRITE_SECONDS = 5.0
 #: Searches through the contents of documents at the same time; each reads every document in sight.
 SEARCHES = 4
+#: Seconds that a search waits for one of these to end before it is 503: most take a hundredth of that.
+SEARCH_WAIT = 0.25
 #: Details in the reply to an invalid request: nobody reads more, and a reply must not be larger than its request.
 DETAILS = 100
 #: Bytes of the reply header `Link`; a longer one is left out.
