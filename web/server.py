@@ -15,6 +15,7 @@ import waitress
 from flask import Flask
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
 
 import models
 
@@ -65,14 +66,34 @@ def connection_limit() -> int:
     return 2000 if soft == resource.RLIM_INFINITY else max(min(2000, soft - 200), 10)
 
 
+class Task(WSGITask):
+    """One request and its reply."""
+
+    def set_close_on_finish(self) -> None:
+        # waitress also ends a connection after a reply that has no body, and so no Content-Length (304).
+        if self.has_body or self.request.connection_close or self.version == "1.0":
+            super().set_close_on_finish()
+
+
 class Channel(HTTPChannel):
     """One connection of a client. Its replies are sent by the thread that waits for requests (see `serve`)."""
 
-    def service(self) -> None:
-        super().service()
-        if self.requests:  # of a client that does not wait for replies: that thread would spin until all are there
-            with self.outbuf_lock:
-                self._flush_exception(self._flush_some, do_close=False)
+    task_class = Task
+    close_when_flushed: bool
+
+    def handle_write(self) -> None:
+        """Send what is there. waitress does it without the lock, or not at all, depending on the requests that wait.
+
+        Without the lock it sends bytes twice: a request may begin in another thread meanwhile. And as `writable`
+        does not know what it holds back, it asks for it again and again until the running request is done.
+        """
+        if self.total_outbufs_len:
+            self._flush_exception(self._flush_some_if_lockable)  # waitress has no public name for it
+        if self.close_when_flushed and not self.total_outbufs_len:
+            self.close_when_flushed = False
+            self.will_close = True
+        if self.will_close:
+            self.handle_close()
 
 
 def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
