@@ -18,9 +18,10 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 import models
-from resources.errors import refuse
+from resources.errors import NO_ROOM, refuse
 from resources.prepared import current
 from resources.texts import LANGUAGES
+from web.limits import upload_bytes
 
 log = logging.getLogger("halolight.access")
 
@@ -37,9 +38,6 @@ PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-#: What the body of an upload may hold besides the file.
-FORM_AROUND = 64 * 1024
 
 
 def init_app(app: Flask) -> None:
@@ -86,10 +84,13 @@ def begin() -> None:
     context.base_url = f"{asked.scheme}://{asked.host}"
     context.headers = {**FIXED_HEADERS, "X-Request-ID": context.request_id, "Content-Language": context.language}
     context.ignored_fields, context.ignored_params, context.lift = [], [], ()
+    refused = asked.environ.get("halolight.refused")  # by the server, which has not read it all (web.server.Refusal)
+    if refused:
+        refuse(refused, NO_ROOM if refused == 503 else "")
     check_host(asked.host, config)
     view = current_app.view_functions.get(asked.endpoint or "")
     if getattr(view, "takes_files", False):
-        asked.max_content_length = config["MAX_UPLOAD_MB"] * 1024 * 1024 + FORM_AROUND
+        asked.max_content_length = upload_bytes(config)
     limit = asked.max_content_length
     if limit is not None and (asked.content_length or 0) > limit:
         refuse(413)
