@@ -1,21 +1,18 @@
 """HaloLight: an admin-dashboard REST API. `python halolight.py` makes, fills and serves it.
 
-Configuration, the application and the server; everything else is in `resources/`, `models.py` and `seed.py`.
+Configuration, the application and the command line; the server is in `web/server.py`, everything else in
+`resources/`, `models.py` and `seed.py`.
 """
 
 from __future__ import annotations
 
-import errno
-import gc
 import io
 import json
 import logging
 import os
 import re
-import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -27,13 +24,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import peewee
-import waitress
 from dotenv import dotenv_values
 from flask import Flask
 from marshmallow import ValidationError
 from tzlocal import get_localzone
-from waitress import wasyncore
-from waitress.channel import HTTPChannel
 from werkzeug.routing import IntegerConverter
 
 import models
@@ -45,12 +39,10 @@ from resources.errors import Api
 from resources.logs import JSONLines, TextLines, mask_paths
 from resources.schemas import MAX_ID
 from web import limits
+from web.server import listening_sockets, serve
 
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
-PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
-#: Replies shorter than this are sent by the thread that waits for requests, head and body at once.
-SEND_BYTES = 65_536
 
 
 class BadConfiguration(Exception):
@@ -304,116 +296,6 @@ def known_permissions(app: Flask) -> list[str]:
     asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
     scoped = {getattr(model, "RESOURCE", "") for model in models.TABLES} - {""} | {"users"}
     return sorted(asked | {f"{resource}:manage" for resource in scoped})
-
-
-# --- The server ------------------------------------------------------------------------------------------------------
-
-
-def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Bind `host`; `localhost` is both loopbacks on one port, or one where the machine has no IPv6. Raises OSError."""
-    if host != "localhost":
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return [bind(family, host, port)]
-    bound = [bind(socket.AF_INET, "127.0.0.1", port)]
-    try:
-        bound.append(bind(socket.AF_INET6, "::1", bound[0].getsockname()[1]))
-    except OSError as error:
-        if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-            bound[0].close()
-            raise
-    return bound
-
-
-def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name != "nt":  # there it would share a port that is taken
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(1024)  # before the start says that it is ready, and where the port is taken is seen
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def connection_limit() -> int:
-    """How many connections are taken at once: 2,000, or as many as the limit of open files allows when raised."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return 2000
-    wanted = 2200  # some for the database and the log
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return 2000 if soft == resource.RLIM_INFINITY else max(min(2000, soft - 200), 10)
-
-
-class Channel(HTTPChannel):
-    """One connection of a client. Its replies are sent by the thread that waits for requests (see `serve`)."""
-
-    def service(self) -> None:
-        super().service()
-        if self.requests:  # of a client that does not wait for replies: that thread would spin until all are there
-            with self.outbuf_lock:
-                self._flush_exception(self._flush_some, do_close=False)
-
-
-def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
-    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most.
-
-    `ready` is called as soon as both signals end the server in this way.
-    """
-    proxy = app.config["TRUSTED_PROXY"]
-    server = waitress.create_server(
-        app,
-        sockets=sockets,
-        # A request mostly waits (for a hash, a lock, a delay), and holds a thread: with 4 of them, 8 logins left others
-        # 1 % of their requests, with 32 three quarters (docs/performance.md, "The tail").
-        threads=app.config["THREADS"],
-        connection_limit=connection_limit(),
-        asyncore_use_poll=True,  # select() ends at 1,024 descriptors
-        ident="",
-        # Far above our own limits, so that the 413 comes from the application, as JSON with CORS headers.
-        max_request_body_size=1024**3,
-        clear_untrusted_proxy_headers=False,
-        **({"trusted_proxy": proxy, "trusted_proxy_headers": PROXY_HEADERS} if proxy else {}),
-    )
-    # By default the other threads send, head and body one by one, and switch to and fro: a sixth fewer requests.
-    # (As an option above, waitress would warn that it is to go.)
-    server.adj.send_bytes = SEND_BYTES
-    channels = server.map if hasattr(server, "map") else server._map
-    for listener in channels.values():
-        listener.channel_class = Channel
-    # Set SIGINT too: a shell that starts a program in the background lets it ignore SIGINT.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
-    gc.collect()
-    gc.freeze()
-    try:
-        ready()
-        while True:
-            wasyncore.loop(timeout=30, map=channels, use_poll=True, count=1)
-    except KeyboardInterrupt:
-        drain(channels, seconds=10)
-    finally:
-        server.task_dispatcher.shutdown(timeout=1)
-        models.db.close_all()
-
-
-def drain(channels: dict[int, Any], seconds: float) -> None:
-    """Take no more connections, and go on until every request that was read is answered."""
-    for channel in list(channels.values()):
-        if channel.accepting:
-            channel.close()
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(
-        getattr(channel, "requests", None) or getattr(channel, "total_outbufs_len", 0) for channel in channels.values()
-    ):
-        wasyncore.loop(timeout=0.1, map=channels, use_poll=True, count=1)
 
 
 # --- The command line ------------------------------------------------------------------------------------------------

@@ -27,20 +27,21 @@ def naked(port: int) -> None:
 
 
 def tuned(port: int) -> None:
-    import halolight  # here, as it takes memory
+    from web.server import SEND_BYTES  # here, as it takes memory
 
     bare = server(port)
-    bare.adj.send_bytes = halolight.SEND_BYTES
+    bare.adj.send_bytes = SEND_BYTES
     bare.run()
 
 
 def layers(port: int) -> None:
     import halolight
+    from web.server import listening_sockets, serve
 
     app = halolight.create_app()
     app.get("/api/bare")(hello)
     halolight.configure_logging(app)
-    halolight.serve(app, halolight.listening_sockets("127.0.0.1", port), ready=lambda: None)
+    serve(app, listening_sockets("127.0.0.1", port), ready=lambda: None)
 
 
 if __name__ == "__main__":

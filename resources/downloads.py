@@ -10,9 +10,7 @@ import codecs
 import hashlib
 import io
 import re
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from typing import IO, Any
@@ -20,6 +18,7 @@ from typing import IO, Any
 import sigtype
 from flask import Response, current_app, request, send_file
 from itsdangerous import BadSignature, Signer
+from werkzeug.wsgi import wrap_file
 
 import models
 from models import File, FilePart, User
@@ -114,24 +113,51 @@ def linked_file(token: str) -> Any:
     return one(File.visible_to, file_id, user_id, allows(user.permissions, "files:manage")) or refuse(404)
 
 
+class StoredBytes:
+    """Bytes of a file from `start` to before `stop`, read from the database when they are asked for.
+
+    It cannot seek: the server then reads on only when a client has taken what was read (`web.server.Fetched`).
+    """
+
+    def __init__(self, file_id: int, start: int, stop: int):
+        self.file_id, self.position, self.stop = file_id, start, stop
+        self.first = self.next_part()
+
+    def read(self, size: int = FilePart.SIZE) -> bytes:
+        """The rest of a part of the file, whatever `size` is; b"" at the end, or if the file is deleted meanwhile."""
+        first, self.first = self.first, b""
+        try:
+            return first or self.next_part()
+        finally:
+            models.release()  # of a thread that answers no request now
+
+    def next_part(self) -> bytes:
+        if self.position >= self.stop:
+            return b""
+        number, before = divmod(self.position, FilePart.SIZE)
+        found = rows(FilePart.numbered, file=self.file_id, number=number)
+        part = bytes(found[0].data[before : before + self.stop - self.position]) if found else b""
+        self.position += len(part)
+        return part
+
+
 def bytes_of(file: Any, inline: bool, caching: str) -> Response:
     """The bytes of a file (its row): all, the asked-for range (206, 416), or none where the client has them (304)."""
-    with ExitStack() as stack:
-        content: IO[bytes] = io.BytesIO()
-        if file.size > FilePart.SIZE:
-            content = stack.enter_context(tempfile.TemporaryFile())
-        attached = not (inline and file.mime_type in INLINE)
-        # Not conditional yet: it would not know how many bytes there are.
-        options: Any = {"as_attachment": attached, "download_name": file.name, "conditional": False}
-        reply = send_file(content, file.mime_type, etag=file.checksum, **options)
-        reply.content_length = file.size
-        reply.make_conditional(request, accept_ranges=True, complete_length=file.size)
-        if reply.status_code != 304:
-            for number in range(-(-file.size // FilePart.SIZE)):
-                found = rows(FilePart.numbered, file=file.id, number=number) or refuse(404)
-                content.write(found[0].data)
-            content.seek(0)
-            stack.pop_all()  # whoever sends the reply closes it
+    attached = not (inline and file.mime_type in INLINE)
+    # Not conditional yet: it would not know how many bytes there are.
+    options: Any = {"as_attachment": attached, "download_name": file.name, "conditional": False}
+    reply = send_file(io.BytesIO(), file.mime_type, etag=file.checksum, **options)
+    reply.content_length = file.size
+    # Of several ranges we make no multipart reply: the whole file is as good an answer (RFC 9110, 14.2).
+    ranges = request.range.ranges if request.range else []
+    reply.make_conditional(request, accept_ranges=len(ranges) < 2, complete_length=file.size)
+    if reply.status_code != 304 and request.method != "HEAD":
+        asked = reply.content_range
+        start, stop = (asked.start, asked.stop) if reply.status_code == 206 else (0, file.size)
+        content = StoredBytes(file.id, start or 0, stop or 0)
+        if not content.first and file.size:
+            refuse(404)
+        reply.response = wrap_file(request.environ, content, FilePart.SIZE)  # type: ignore[arg-type]
     reply.headers["Cache-Control"] = f"private, {caching}"
     reply.headers["Content-Security-Policy"] = "sandbox"  # opened by itself it has no origin, and runs nothing
     return reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http
 import logging
 import re
@@ -36,9 +37,13 @@ TEXTS = {
     415: "Send JSON, with Content-Type: application/json",
     416: "The file has no such range",
     429: "Too many requests, try again later",
+    431: "The headers are too large",
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",
 }
+
+#: The text of a 503 where a disk is full.
+NO_ROOM = "The server has no room for this at the moment"
 
 #: Whatever a database may raise: SQLite also while rows are fetched, where Peewee does not look.
 DATABASE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError)
@@ -94,6 +99,7 @@ class Api(Documented, flask_smorest.Api):
         self._app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
         for kind in DATABASE_ERRORS:
             self._app.register_error_handler(kind, self.handle_database_error)
+        self._app.register_error_handler(OSError, self.handle_os_error)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Any HTTPException, whoever raised it, as the error envelope with its own headers."""
@@ -129,6 +135,13 @@ class Api(Documented, flask_smorest.Api):
             raise error
         log.error("database not available: %s", first_line(error))
         return self.handle_http_exception(Refusal(503))
+
+    def handle_os_error(self, error: OSError) -> Response:
+        """503 where a disk is full (an upload needs room for temporary files); anything else is a bug."""
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        log.error("a disk is full: %s", error.strerror)
+        return self.handle_http_exception(Refusal(503, NO_ROOM))
 
 
 def is_outage(error: Exception) -> bool:

@@ -18,7 +18,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 import models
-from resources.errors import refuse
+from resources.errors import NO_ROOM, refuse
 from resources.prepared import current
 from resources.texts import LANGUAGES
 from web import limits
@@ -37,7 +37,7 @@ LOOPBACK_ORIGIN = r"https?://(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|
 PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[f[cd][0-9a-f:]+\])(:\d+)?\Z"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 #: What the metrics count apart; the demo controls can make two hundred others.
-STATUSES = {200, 201, 206, 304, 400, 401, 403, 404, 405, 409, 413, 415, 416, 429, 500, 503}
+STATUSES = {200, 201, 206, 304, 400, 401, 403, 404, 405, 409, 413, 415, 416, 429, 431, 500, 503}
 FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -88,10 +88,13 @@ def begin() -> None:
     context.base_url = f"{asked.scheme}://{asked.host}"
     context.headers = {**FIXED_HEADERS, "X-Request-ID": context.request_id, "Content-Language": context.language}
     context.ignored_fields, context.ignored_params, context.lift = [], [], ()
+    refused = asked.environ.get("halolight.refused")  # by the server, which has not read it all (web.server.Refusal)
+    if refused:
+        refuse(refused, NO_ROOM if refused == 503 else "")
     check_host(asked.host, config)
     view = current_app.view_functions.get(asked.endpoint or "")
     if getattr(view, "takes_files", False):
-        asked.max_content_length = config["MAX_UPLOAD_MB"] * limits.MB + limits.FORM_BYTES
+        asked.max_content_length = limits.upload_bytes(config)
     limit = asked.max_content_length
     if limit is not None and (asked.content_length or 0) > limit:
         refuse(413)

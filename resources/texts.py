@@ -155,6 +155,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "A folder cannot lie inside itself": ("", "文件夹不能移动到自身或其子文件夹中"),
     "Folders cannot lie more than {levels} deep": ("", "文件夹最多嵌套 {levels} 层"),
     "The body is too large": ("", "请求体过大"),
+    "The headers are too large": ("", "请求头过大"),
+    "The server has no room for this at the moment": ("", "服务器暂时没有空间处理该请求"),
     "Your storage is full": ("", "存储空间已满"),
     "The file has no such range": ("", "文件中没有所请求的范围"),
     "Send JSON, with Content-Type: application/json": ("", "请发送 JSON（Content-Type: application/json）"),

@@ -227,12 +227,16 @@ class Server:
 
 @pytest.fixture
 def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """A function that starts `python halolight.py` on this test's database and waits until it is ready."""
+    """A function that starts `python halolight.py` on this test's database and waits until it is ready.
+
+    `first` is Python that its process runs before, such as another value for one of web.limits.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def start(*options: str, **variables: str) -> Server:
-        environment = {**os.environ, "DATABASE_URL": database_url, **variables}
-        command = [sys.executable, str(ROOT / "halolight.py"), "--port", "0", *options]
+    def start(*options: str, first: str = "", **variables: str) -> Server:
+        environment = {**os.environ, "DATABASE_URL": database_url, "PYTHONPATH": str(ROOT), **variables}
+        script = ["-c", f"{first}; import halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
+        command = [sys.executable, *script, "--port", "0", *options]
         log = tmp_path / f"server{len(started)}.log"
         with log.open("w") as errors:
             process = subprocess.Popen(

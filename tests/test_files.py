@@ -1,5 +1,6 @@
 """Files: what is stored, who may have it, and what a browser is allowed to do with it."""
 
+import errno
 import hashlib
 import http.client
 import io
@@ -18,7 +19,7 @@ from werkzeug.test import encode_multipart
 
 import models
 from models import File, FilePart, Folder, Role, User
-from resources import downloads, logs
+from resources import downloads, files, logs
 from seed import packed, picture, printed, sound
 
 ALL = ("files:view", "files:create", "files:update", "files:delete")
@@ -55,6 +56,10 @@ def upload(client, *args, **fields):
     reply = send(client, *args, **fields)
     assert reply.status_code == 201, reply.json
     return reply.json["data"]
+
+
+def bearer(client):
+    return {"Authorization": f"Bearer {client.tokens['access_token']}"}
 
 
 def new_folder(client, name="资料"):
@@ -150,6 +155,15 @@ def test_an_upload_that_breaks_off_leaves_nothing(serve):
         broken.sendall(head.encode() + part)
     assert call("GET", "/api/files/storage", **bearer)["data"] == before
     connection.close()
+
+
+def test_an_upload_without_room_for_its_temporary_files_is_503(owner, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "describe", full)
+    reply = send(owner)
+    assert reply.status_code == 503 and reply.json["error"]["code"] == "SERVICE_UNAVAILABLE" and total(owner) == 0
 
 
 # --- What the bytes are ----------------------------------------------------------------------------------------------
@@ -274,6 +288,22 @@ def test_a_range_of_the_bytes_can_be_asked_for(owner):
     refused = owner.get(path, headers={"Range": "bytes=300-"})
     assert refused.status_code == 416 and refused.json["error"]["code"] == "RANGE_NOT_SATISFIABLE"
     assert refused.headers["Content-Range"] == "bytes */256"
+    several = owner.get(path, headers={"Range": "bytes=0-1,5-6"})
+    assert several.status_code == 200 and several.data == bytes(range(256))
+
+
+def test_only_the_parts_that_are_sent_are_read(owner, monkeypatch):
+    content = bytes(range(256)) * 4000  # four parts
+    path = f"/api/files/{upload(owner, content)['id']}/download"
+    parts, rows = [], downloads.rows
+    monkeypatch.setattr(
+        downloads, "rows", lambda *args, **values: parts.append(values["number"]) or rows(*args, **values)
+    )
+    assert owner.http.head(path, headers=bearer(owner)).content_length == len(content) and parts == []
+    assert owner.get(path, headers={"Range": "bytes=300000-300000"}).data == content[300000:300001] and parts == [1]
+    assert owner.get(path, headers={"Range": "bytes=262000-530000"}).data == content[262000:530001]
+    assert owner.get(path, headers={"Range": "bytes=-7"}).data == content[-7:] and parts == [1, 0, 1, 2, 3]
+    assert owner.get(path).data == content
 
 
 # --- Who may ---------------------------------------------------------------------------------------------------------

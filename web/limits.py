@@ -7,9 +7,9 @@ stands here is far above what an admin page does, and low enough that nobody can
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,8 +25,16 @@ HEADER_BYTES = 32 * KB
 BODY_BYTES = 2 * MB
 #: Bytes that the form of an upload may hold besides the file.
 FORM_BYTES = 64 * KB
-#: Seconds in which a request must have arrived, head and body: a slow mobile line sends 10 MB in less.
+#: Seconds in which a request must have arrived, besides those of its body.
 REQUEST_SECONDS = 120
+#: Bytes of a body that must arrive in a second, taken all together: a slow mobile line sends as many.
+UPLOAD_RATE = 100 * KB
+#: Seconds in which a client must ask again, send on or take something of its reply, or the connection is closed.
+IDLE_SECONDS = 75
+#: Seconds in which a client may go on sending what was refused, and still read the reply.
+LINGER_SECONDS = 30
+#: Seconds between two looks at which connections are over their time.
+SWEEP_SECONDS = 5
 #: Seconds that a statement may take before it is 503: a hundred times what the slowest one of a page needs.
 STATEMENT_SECONDS = 2.0
 #: Seconds that a request waits for its turn to write, lock of the database included, before it is 503.
@@ -93,3 +101,8 @@ def remembered(entries: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return decorator
+
+
+def upload_bytes(config: Mapping[str, Any]) -> int:
+    """The largest body that any route takes: a file and the form around it."""
+    return config["MAX_UPLOAD_MB"] * MB + FORM_BYTES
