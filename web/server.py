@@ -100,13 +100,10 @@ class Listener(TcpWSGIServer):
     def group(self, address: str) -> str:
         """The addresses that count as this one, "" if it is not counted: a proxy of ours, or in development oneself."""
         proxy, production = self.app.config["TRUSTED_PROXY"], self.app.config["PRODUCTION"]
-        found = ipaddress.ip_address(address)
-        if isinstance(found, ipaddress.IPv6Address):
-            # A client of IPv6 has all addresses of its /64; ::ffff:1.2.3.4 is IPv4 on a socket for both.
-            found = found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64 if not found.is_loopback else 1)
-        if proxy in ("*", address, str(found)) or (found.is_loopback and not production):
+        client = limits.client_of(address)
+        if proxy in ("*", address, client) or (ipaddress.ip_address(client).is_loopback and not production):
             return ""
-        return str(found)
+        return client
 
     def maintenance(self, now: float) -> None:
         """Close what is overdue. waitress calls this every few seconds."""
