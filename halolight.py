@@ -45,6 +45,7 @@ from resources.errors import Api
 from resources.logs import JSONLines, TextLines, mask_paths
 from resources.schemas import MAX_ID
 from web import limits
+from web.pruning import Pruner
 
 ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
@@ -388,6 +389,8 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
     gc.collect()
     gc.freeze()
+    pruner = Pruner()
+    pruner.start()
     try:
         ready()
         while True:
@@ -396,6 +399,7 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
         drain(channels, seconds=10)
     finally:
         server.task_dispatcher.shutdown(timeout=1)
+        pruner.stop()
         models.db.close_all()
 
 
