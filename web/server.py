@@ -25,6 +25,7 @@ from waitress.task import ThreadedTaskDispatcher
 import models
 from web import limits
 from web.connections import SEND_BYTES, Channel
+from web.pruning import Pruner
 
 log = logging.getLogger("halolight")
 
@@ -151,6 +152,8 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
     gc.collect()
     gc.freeze()
+    pruner = Pruner()
+    pruner.start()
     try:
         ready()
         while True:
@@ -159,6 +162,7 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
         drain(channels, seconds=10)
     finally:
         dispatcher.shutdown(timeout=1)
+        pruner.stop()
         models.db.close_all()
 
 
