@@ -1,11 +1,14 @@
 """What an attacker tried: each hole that was found, kept closed. What a flood does to others is in test_flood.py."""
 
 import json
+import re
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
 
+import halolight
 import models
 from models import Mail, Role, User
 from resources import auth, hooks, schemas, security
@@ -73,6 +76,13 @@ def test_forced_statuses_make_no_series_of_metrics_of_their_own(app, root):
         root.get(f"/api/tasks?_status={status}")
     text = app.test_client().get("/metrics").text
     assert text.count('halolight_requests_total{method="GET",route="/api/tasks"') <= len(hooks.STATUSES) + 1
+
+
+def test_the_document_of_the_limits_names_each_and_no_other():
+    text = (ROOT / "docs" / "limits.md").read_text("utf-8")
+    ours = {name for name in vars(limits) if name.isupper() and len(name) > 2}
+    named = set(re.findall(r"`([A-Z]+_?[A-Z]*)`", text))
+    assert named - {variable.name.upper() for variable in fields(halolight.Config)} == ours
 
 
 # --- Logins: who is kept out, and who is not -------------------------------------------------------------------------
