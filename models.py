@@ -51,7 +51,7 @@ from werkzeug.security import generate_password_hash
 from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, unhurried, write  # noqa: F401
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
@@ -245,6 +245,8 @@ class BaseModel(Model):
     SORTS: ClassVar[tuple[str, ...]] = ()
     #: The order when none is asked for.
     SORT: ClassVar[str] = "id"
+    #: The reference to whose a row is, of the kinds of which an account may own only so many.
+    OWNER: ClassVar[str] = ""
 
     id: Any = Key()
 
@@ -258,6 +260,12 @@ class BaseModel(Model):
         """What the name of a sort stands for: `by_priority` where a model has that, else the column."""
         snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
         return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
+
+    @classmethod
+    def number_of(cls, most: int, owner: Any) -> Select:
+        """The `number` of rows that are the user `owner`'s, counted up to `most`."""
+        rows = cls.select(cls.id).where(getattr(cls, cls.OWNER) == owner).limit(most)
+        return rows.select_from(ROWS.alias("number"))
 
     @classmethod
     def create(cls, **values: Any) -> Self:
@@ -513,6 +521,7 @@ class Mail(BaseModel):
 
 class Folder(Timestamped):
     RESOURCE = "folders"
+    OWNER = "owner"
 
     name = CharField()
     parent_id: int | None
@@ -568,6 +577,7 @@ Folder.add_index(
 
 class Document(Timestamped):
     RESOURCE = "documents"
+    OWNER = "author"
     TYPES = ("document", "spreadsheet", "presentation", "pdf", "image", "code", "other")
 
     title = CharField()
@@ -593,7 +603,12 @@ class Document(Timestamped):
     SORT = "-updatedAt"
 
     class Meta:
-        indexes = ((("author", "updated_at"), False), (("type", "updated_at", "author"), False))
+        # The last for the sum of the sizes: in a row the size stands after the content, which may be a megabyte.
+        indexes = (
+            (("author", "updated_at"), False),
+            (("type", "updated_at", "author"), False),
+            (("author", "size"), False),
+        )
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -721,6 +736,7 @@ class DocumentReader(BaseModel):
 
 class File(Timestamped):
     RESOURCE = "files"
+    OWNER = "owner"
     TYPES = ("image", "video", "audio", "document", "archive", "other")
 
     name = CharField()
@@ -763,9 +779,11 @@ class File(Timestamped):
 
     @classmethod
     def used_by(cls, user: int) -> dict[str, int]:
-        """How many bytes of each type `user` stores."""
+        """How many bytes of each type `user` stores; contents of documents count as files of the type `document`."""
         sums: Any = cls.select(cls.type, fn.SUM(cls.size)).where(cls.owner == user).group_by(cls.type).tuples()
-        return dict.fromkeys(cls.TYPES, 0) | dict(sums)
+        used = dict.fromkeys(cls.TYPES, 0) | dict(sums)
+        used["document"] += Document.select(fn.SUM(Document.size)).where(Document.author == user).scalar() or 0
+        return used
 
 
 class FilePart(Model):
@@ -797,12 +815,15 @@ class FilePart(Model):
 
 class Conversation(Timestamped):
     RESOURCE = "messages"
+    OWNER = "creator"
     TYPES = ("private", "group")
 
     type = CharField(default="private")
     name = CharField(default="")
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
+    #: Who made the group, or wrote the first message; it stays when they go.
+    creator = ForeignKeyField(User, null=True, backref="created_conversations", on_delete="SET NULL")
 
     SORTS = ("updatedAt",)
     SORT = "-updatedAt"
@@ -827,16 +848,25 @@ class Conversation(Timestamped):
 
     @classmethod
     def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
-        conversation = cls.create(**values)
-        rows = [{"conversation": conversation, "user": user} for user in dict.fromkeys(members)]
-        insert_rows(ConversationMember, rows)
+        """A new conversation of `members`, made by the first of them."""
+        users = list(dict.fromkeys(members))
+        conversation = cls.create(creator=users[0], **values)
+        insert_rows(ConversationMember, [{"conversation": conversation, "user": user} for user in users])
         return conversation
 
+    @staticmethod
+    def pair_of(one: int, other: int) -> str:
+        return f"{min(one, other)}:{max(one, other)}"
+
     @classmethod
-    def between(cls, one: int, other: int) -> Conversation:
-        """The private conversation of two people (or of one with themselves), made when it is first asked for."""
-        pair = f"{min(one, other)}:{max(one, other)}"
-        return cls.get_or_none(cls.pair == pair) or cls.begin((one, other), pair=pair)
+    def between(cls, one: int, other: int) -> Conversation | None:
+        """The private conversation of two people (or of one with themselves), if they have one."""
+        return cls.get_or_none(cls.pair == cls.pair_of(one, other))
+
+    @classmethod
+    def open(cls, one: int, other: int) -> Conversation:
+        """The private conversation of two people who have none yet, made by the first."""
+        return cls.begin((one, other), pair=cls.pair_of(one, other))
 
     def leave(self, user: int) -> bool:
         """Take it with its messages out of the user's sight; it is gone when nobody is left. False: was not in it."""
@@ -867,6 +897,7 @@ class ConversationMember(BaseModel):
 
 class Message(BaseModel):
     RESOURCE = "messages"
+    OWNER = "sender"
     TYPES = ("text", "image", "file")
 
     conversation_id: int
@@ -1057,6 +1088,7 @@ class Event(Timestamped):
     """An event. An all-day event keeps plain dates, as midnights without a zone; its end is exclusive."""
 
     RESOURCE = "calendar"
+    OWNER = "organizer"
     TYPES = ("meeting", "task", "reminder", "holiday")
 
     title = CharField()
@@ -1133,6 +1165,7 @@ class EventAttendee(BaseModel):
 
 class Task(Timestamped):
     RESOURCE = "tasks"
+    OWNER = "creator"
     STATUSES = ("pending", "in_progress", "done")
     PRIORITIES = ("low", "medium", "high")
 

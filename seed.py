@@ -369,7 +369,13 @@ def seed_messages() -> None:
     for number, (name, users) in enumerate(CONVERSATIONS, 1):
         length = 8 + 5 * number % 13
         times = [at(-1 - number // 3, 9, 20 * turn + number) for turn in range(length)]
-        conversation = {"id": number, "name": name, "created_at": times[0], "updated_at": times[-1]}
+        conversation = {
+            "id": number,
+            "name": name,
+            "creator": users[0],
+            "created_at": times[0],
+            "updated_at": times[-1],
+        }
         kind = {"type": "group", "pair": None} if name else {"type": "private", "pair": f"{min(users)}:{max(users)}"}
         conversations.append({**conversation, **kind})
         members += [{"conversation": number, "user": user} for user in users]

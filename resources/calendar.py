@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from marshmallow import fields
 
 from models import Activity, Event, EventAttendee, Notification, User, insert_rows
+from resources.allowances import refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse, refuse_field
 from resources.schemas import (
@@ -34,6 +35,7 @@ from resources.schemas import (
     timezone,
 )
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
 
@@ -162,6 +164,7 @@ def list_events(args):
 @blp.response(201, EVENT, message="Event created")
 def create_event(data):
     """Make an event, and invite people to it"""
+    refuse_more_than(limits.ROWS, Event)
     ids = data.pop("attendee_ids", [])
     event = Event.create(organizer=current_user.id, **with_times(data))
     invite(event, ids)

@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import fields
 
 from models import Activity, Conversation, Message, MessageMark, User
+from resources.allowances import refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse
 from resources.messages import MESSAGES
@@ -24,6 +25,7 @@ from resources.schemas import (
     avatar_url,
 )
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 
@@ -104,6 +106,7 @@ def create_conversation(data):
     """Make a group of yourself and others, also of one other; a private conversation is opened by a message"""
     members = data.pop("member_ids")
     references("memberIds", User.contacts, members)
+    refuse_more_than(limits.ROWS, Conversation)
     conversation = Conversation.begin([current_user.id, *members], type="group", **data)
     Activity.record(current_user.id, "create", conversation)
     return conversation

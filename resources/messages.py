@@ -5,10 +5,12 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Conversation, Message, MessageMark, Notification, User
+from resources.allowances import refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse_field
 from resources.schemas import Choice, Id, Instant, PageArgs, Person, Schema, Sort, Text, Values
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("messages", __name__, url_prefix="/api/messages", description="What one wrote and was written")
 
@@ -44,7 +46,12 @@ def find_conversation(data: dict) -> Conversation:
         refuse_field("recipientId", "Give either recipientId or conversationId.")
     references("recipientId", User.contacts, recipient)
     references("conversationId", Conversation.visible_to, conversation)
-    return Conversation.get_by_id(conversation) if conversation else Conversation.between(current_user.id, recipient)
+    if conversation:
+        return Conversation.get_by_id(conversation)
+    if found := Conversation.between(current_user.id, recipient):
+        return found
+    refuse_more_than(limits.ROWS, Conversation)
+    return Conversation.open(current_user.id, recipient)
 
 
 @blp.route("")
@@ -65,6 +72,7 @@ def list_messages(args):
 @blp.response(201, MESSAGE, message="Message sent")
 def send_message(data):
     """Write to a person or into a conversation; the first message to a person opens the conversation"""
+    refuse_more_than(limits.MESSAGES, Message)
     message = Message.send(find_conversation(data), current_user.id, **data)
     Notification.tell(message.readers(), "message", "New message", content=message.content, target=message)
     Activity.record(current_user.id, "create", message)

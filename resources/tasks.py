@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Notification, Task, User
+from resources.allowances import refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.schemas import (
     Choice,
@@ -21,6 +22,7 @@ from resources.schemas import (
     search_field,
 )
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, one's own and those one was given")
 
@@ -75,6 +77,7 @@ def list_tasks(args):
 def create_task(data):
     """Make a task for yourself or for somebody else"""
     references("assigneeId", User.contacts, data.get("assignee_id"))
+    refuse_more_than(limits.ROWS, Task)
     task = Task.create(creator=current_user.id, **data)
     tell_assignee(task)
     Activity.record(current_user.id, "create", task)

@@ -154,6 +154,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "The folder is not empty": ("", "文件夹不为空"),
     "A folder cannot lie inside itself": ("", "文件夹不能移动到自身或其子文件夹中"),
     "Folders cannot lie more than {levels} deep": ("", "文件夹最多嵌套 {levels} 层"),
+    "You may own at most {number} of these": ("", "此类内容您最多可拥有 {number} 个"),
     "The body is too large": ("", "请求体过大"),
     "The headers are too large": ("", "请求头过大"),
     "The server has no room for this at the moment": ("", "服务器暂时没有空间处理该请求"),

@@ -200,6 +200,26 @@ def test_a_content_has_at_most_a_megabyte_of_bytes(owner):
     assert reply.json["error"]["details"][0]["message"] == "不能超过 1048576 字节"
 
 
+def test_documents_count_in_the_storage_of_their_author(app, owner, other):
+    app.config["STORAGE_QUOTA_MB"] = 1
+    path = shared(owner, other, "edit", content="a" * 600_000)
+    assert owner.post("/api/documents", {"title": "x", "content": "b" * 600_000}).status_code == 413
+    assert other.put(path, {"content": "中" * 349_525, "title": "改"}).json["data"]["size"] == 1_048_575
+    new_document(owner, content="d")
+    reply = other.put(path, {"content": "e" * 1_048_576, "title": "太长"})
+    assert reply.status_code == 413 and reply.json["message"] == "存储空间已满"
+    assert other.get(path).json["data"]["title"] == "改" and len(titles(owner)) == 2
+    assert new_document(other, content="f" * 1_000_000)["size"] == 1_000_000
+
+
+def test_a_document_may_be_shortened_where_the_storage_is_over_full(app, owner):
+    path = f"/api/documents/{new_document(owner, content='a' * 1_048_576)['id']}"
+    new_document(owner, content="b" * 1_048_576)
+    app.config["STORAGE_QUOTA_MB"] = 1
+    assert owner.put(path, {"content": "a" * 1_048_575, "title": "改"}).status_code == 200
+    assert owner.put(path, {"content": "a" * 1_048_576}).status_code == 413
+
+
 def test_name_stands_for_an_absent_title(owner):
     reply = owner.post("/api/documents", {"name": "名"})
     assert reply.json["data"]["title"] == "名" and "X-Ignored-Fields" not in reply.headers
