@@ -294,6 +294,11 @@ class BaseModel(Model):
             db.execute_sql(statement, [*bound, self.id])
         return self
 
+    def delete_instance(self, *args: Any, **kwargs: Any) -> int:
+        """Delete the row with the notifications about it, which would go on showing what was in it."""
+        Notification.forget(type(self), [self.id])
+        return super().delete_instance(*args, **kwargs)
+
 
 class Timestamped(BaseModel):
     created_at = UTCField(default=lambda: now())
@@ -432,6 +437,8 @@ class User(Timestamped):
 
     def remove(self) -> None:
         """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them."""
+        for model in (Document, Event, Task, Message):  # these go by themselves, and what tells of them does not
+            Notification.forget(model, model.select(model.id).where(getattr(model, model.OWNER) == self))
         self.delete_instance()
         inhabited = ConversationMember.select(ConversationMember.conversation).where(~ConversationMember.away)
         Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
@@ -692,6 +699,8 @@ class Document(Timestamped):
         """Take the document back from `users`, or from everybody (None)."""
         given = DocumentShare.document == self
         DocumentShare.delete().where(given if users is None else given & DocumentShare.user.in_(users)).execute()
+        readers = DocumentShare.select(DocumentShare.user).where(given)
+        Notification.forget(Document, [self.id], Notification.user.not_in(readers))
 
 
 class DocumentTag(BaseModel):
@@ -875,6 +884,8 @@ class Conversation(Timestamped):
         private = self.type == "private"
         left = (ConversationMember.update(away=True) if private else ConversationMember.delete()).where(mine).execute()
         MessageMark.delete().where(MessageMark.conversation == self, MessageMark.user == user).execute()
+        messages = Message.select(Message.id).where(Message.conversation == self)
+        Notification.forget(Message, messages, Notification.user == user)
         present = ConversationMember.select().where(ConversationMember.conversation == self, ~ConversationMember.away)
         if not present.exists():
             self.delete_instance()
@@ -971,6 +982,8 @@ class Message(BaseModel):
         unmarked = MessageMark.delete().where(MessageMark.message == self, MessageMark.user == user).execute()
         if self.sender_id == user or not unmarked:
             self.delete_instance()
+        else:
+            Notification.forget(Message, [self.id], Notification.user == user)
 
 
 class MessageMark(BaseModel):
@@ -1013,7 +1026,7 @@ class Notification(BaseModel):
     SORT = "-createdAt"
 
     class Meta:
-        indexes = ((("user", "created_at"), False), (("user", "read"), False))
+        indexes = ((("user", "created_at"), False), (("user", "read"), False), (("target_type", "target_id"), False))
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -1030,6 +1043,12 @@ class Notification(BaseModel):
         common |= {"target_type": target._meta.name, "target_id": target.id}
         common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
         insert_rows(cls, [{"user": user, **common} for user in users])
+
+    @classmethod
+    def forget(cls, model: Any, ids: Any, *whose: Any) -> None:
+        """Delete the notifications about these rows of `model`: everybody's, or those for which `whose` holds."""
+        about = (cls.target_type == model._meta.name) & cls.target_id.in_(ids)
+        cls.delete().where(about, *whose).execute()
 
 
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------
@@ -1140,6 +1159,14 @@ class Event(Timestamped):
     def at_edge(cls, edge: Any) -> Any:
         """Whichever of the two the start and end of an event compare with."""
         return Case(None, [(cls.all_day, edge[1])], edge[0])
+
+    def uninvite(self, users: Any) -> int:
+        """Take back the invitations of those for whom `users` holds, and say how many they were."""
+        here = EventAttendee.event == self
+        number = EventAttendee.delete().where(here, users).execute()
+        invited = EventAttendee.select(EventAttendee.user).where(here)
+        Notification.forget(Event, [self.id], Notification.user.not_in(invited))
+        return number
 
     def uninvited(self, users: Iterable[int]) -> list[int]:
         """Those of `users` who are not invited, each once."""

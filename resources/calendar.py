@@ -190,7 +190,7 @@ def update_event(data, event_id):
     ids = data.pop("attendee_ids", None)
     event.change(**with_times(data, event))
     if ids is not None:
-        EventAttendee.delete().where(EventAttendee.event == event, EventAttendee.user.not_in(ids)).execute()
+        event.uninvite(EventAttendee.user.not_in(ids))
         invite(event, ids)
     Activity.record(current_user.id, "update", event)
     return event
@@ -219,12 +219,15 @@ def add_attendees(data, event_id):
 
 
 @blp.route("/<id:event_id>/attendees/<id:user_id>", methods=["DELETE"])
-@blp.require("calendar:update")
+@blp.require("calendar:update", "calendar:view")
 @blp.response(200, message="Attendee removed")
 def remove_attendee(event_id, user_id):
-    """Take back an invitation to an event you organise"""
-    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
-    if not EventAttendee.delete().where(EventAttendee.event == event, EventAttendee.user == user_id).execute():
+    """Take back an invitation to an event you organise, or leave an event yourself"""
+    leaving = user_id == current_user.id
+    if not leaving and not current_user.allows("calendar:update"):
+        refuse(403, "This needs the permission calendar:update")
+    event = get_or_404(Event.visible_to, event_id, change=True if leaving else Event.editable_by)
+    if not event.uninvite(EventAttendee.user == user_id):
         refuse(404)
     Activity.record(current_user.id, "update", event)
 

@@ -55,7 +55,9 @@ TASK, TASKS, TASK_CHANGES = TaskSchema(), TaskSchema(many=True), TaskSchema(part
 
 
 def tell_assignee(task: Task, before: int | None = None) -> None:
-    """Notify whoever the task was given to just now."""
+    """Notify whoever the task was given to just now; who had it `before` has it in the bell no more."""
+    if before not in (None, task.assignee_id):
+        Notification.forget(Task, [task.id])
     if task.assignee_id not in (None, before, current_user.id):
         Notification.tell([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
 

@@ -161,6 +161,7 @@ def remove_member(team_id, user_id):
     team = get_or_404(Team.visible_to, team_id, change=True if leaving else Team.changeable_by)
     member = member_or_404(team, user_id)
     member.delete_instance()
+    Notification.forget(Team, [team.id], Notification.user == user_id)
     if member.role == "admin":
         keep_an_admin(team)
     Activity.record(current_user.id, "update", team)

@@ -142,6 +142,17 @@ def test_who_leaves_a_group_is_out_and_the_last_one_closes_it(client_with, peopl
     assert not Conversation.select().where(Conversation.id == group["id"]).exists()
 
 
+def test_a_conversation_that_one_leaves_goes_out_of_the_bell(people, bell):
+    alice, bob, carol = people
+    group = new_group(alice, bob, carol)["id"]
+    private = send(alice, "私下", recipientId=bob.id)["conversationId"]
+    send(alice, "大家好", conversationId=group)
+    bob.delete(f"/api/conversations/{group}")
+    assert bell(bob) == ["私下"] and bell(carol) == ["大家好"]
+    bob.delete(f"/api/conversations/{private}")
+    assert bell(bob) == []
+
+
 def test_a_private_conversation_that_both_left_is_gone_and_begins_anew(people):
     alice, bob, _ = people
     old = send(alice, recipientId=bob.id)

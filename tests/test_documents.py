@@ -309,6 +309,18 @@ def test_a_document_is_taken_back_from_some_or_from_all(owner, other, client_wit
     assert third.get(path).status_code == 404
 
 
+def test_what_is_no_longer_shared_or_is_gone_is_read_in_no_bell(owner, other, client_with, bell):
+    third, path = client_with(*GRANTS), shared(owner, other, title="机密")
+    owner.post(f"{path}/share", {"userIds": [third.id]})
+    owner.post(f"{path}/unshare", {"userIds": [other.id]})
+    assert bell(other) == [] and bell(third) == ["机密"]
+    owner.post(f"{path}/unshare")
+    assert bell(third) == []
+    owner.post(f"{path}/share", {"userIds": [third.id]})
+    owner.delete(path)
+    assert bell(third) == []
+
+
 def test_a_batch_deletes_all_or_nothing(owner, other):
     mine = [new_document(owner, tags=["x"])["id"] for _ in range(3)]
     foreign = new_document(other)["id"]
