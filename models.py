@@ -56,6 +56,8 @@ SCHEMA_VERSION = "3"
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
 
+#: How many of the people in an event or a conversation a list shows beside their number.
+SHOWN = 10
 #: How many rows: SQLite need not look into any, as it must to count the values of a column.
 ROWS: Any = fn.COUNT(SQL("*"))
 
@@ -839,7 +841,17 @@ class Conversation(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """The conversations one is in, each with its newest message in one's sight."""
+        """The conversations one is in, each with all its members and its newest message in one's sight."""
+        return cls.showing(None, user, manage)
+
+    @classmethod
+    def listed(cls, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with only the first members."""
+        return cls.showing(SHOWN, user, manage)
+
+    @classmethod
+    def showing(cls, most: int | None, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with at most so many members beside their number."""
         last = Message.alias()
         seen = Message.select(fn.MAX(Message.id)).where(Message.conversation == cls.id, Message.seen_by(user, manage))
         unread = MessageMark.select(ROWS).where(
@@ -847,9 +859,11 @@ class Conversation(Timestamped):
         )
         here = ConversationMember.conversation == cls.id
         members = ConversationMember.select(User.id, User.name, User.avatar).join(User).where(here)
+        size = ConversationMember.select(ROWS).where(here)
         shown = cls.select(
             *(cls.id, cls.type, cls.name, unread.alias("unread_count"), cls.updated_at),
-            gathered(members.order_by(ConversationMember.id)).alias("members"),
+            gathered(members.order_by(ConversationMember.id).limit(most)).alias("members"),
+            size.alias("member_count"),
             *(last.id.alias("last_id"), last.content.alias("last_content"), last.type.alias("last_type")),
             *(last.sender.alias("last_sender_id"), last.created_at.alias("last_created_at")),
         ).left_outer_join(last, on=(last.id == seen))
@@ -893,13 +907,14 @@ class Conversation(Timestamped):
 
 
 class ConversationMember(BaseModel):
-    conversation = owned(Conversation, "members")
+    conversation = owned(Conversation, "members", index=False)  # the second pair below begins with it
     user = owned(User, "memberships")
     #: Left a private conversation: out of it until the next message.
     away = BooleanField(default=False)
 
     class Meta:
-        indexes = ((("conversation", "user"), True),)
+        # The second gives the first members in their order without a look at the others.
+        indexes = ((("conversation", "user"), True), (("conversation", "id"), False))
 
     @classmethod
     def conversations_of(cls, user: Any) -> Select:
@@ -1136,12 +1151,25 @@ class Event(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """The events one organises or is invited to, each with whom it invites."""
-        invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User)
+        """The events one organises or is invited to, each with all whom it invites."""
+        return cls.showing(None, user, manage)
+
+    @classmethod
+    def listed(cls, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with only the first whom an event invites."""
+        return cls.showing(SHOWN, user, manage)
+
+    @classmethod
+    def showing(cls, most: int | None, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with at most so many attendees beside their number."""
+        here = EventAttendee.event == cls.id
+        invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User).where(here)
+        number = EventAttendee.select(ROWS).where(here)
         shown = cls.select(
             *(cls.id, cls.title, cls.description, cls.start, cls.end, cls.all_day, cls.type, cls.location, cls.color),
             *(cls.organizer, *person(User, "organizer"), cls.created_at, cls.updated_at),
-            gathered(invited.where(EventAttendee.event == cls.id).order_by(EventAttendee.id)).alias("attendees"),
+            gathered(invited.order_by(EventAttendee.id).limit(most)).alias("attendees"),
+            number.alias("attendee_count"),
         ).join(User, on=(cls.organizer == User.id))
         return shown if manage else shown.where((cls.organizer == user) | among(cls.id, EventAttendee.events_of(user)))
 
@@ -1178,12 +1206,13 @@ class EventAttendee(BaseModel):
     STATUSES = ("pending", "accepted", "declined", "tentative")
 
     user_id: int
-    event = owned(Event, "attendees")
+    event = owned(Event, "attendees", index=False)  # the second pair below begins with it
     user = owned(User, "invitations")
     status = CharField(default="pending")
 
     class Meta:
-        indexes = ((("event", "user"), True),)
+        # The second gives the first attendees in their order without a look at the others.
+        indexes = ((("event", "user"), True), (("event", "id"), False))
 
     @classmethod
     def events_of(cls, user: Any) -> Select:

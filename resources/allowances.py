@@ -9,10 +9,11 @@ from __future__ import annotations
 from flask import current_app
 
 from models import BaseModel, File
-from resources.errors import refuse
+from resources.api import manages
+from resources.errors import refuse, refuse_field
 from resources.prepared import rows
 from resources.security import current_user
-from web.limits import MB
+from web import limits
 
 
 def refuse_more_than(most: int, model: type[BaseModel]) -> None:
@@ -25,5 +26,12 @@ def refuse_more_than(most: int, model: type[BaseModel]) -> None:
 def refuse_full_storage(owner: int, size: int) -> None:
     """413 if `size` more bytes are too many for what `owner` may store, files and documents together."""
     used = sum(File.used_by(owner).values())
-    if used + size > current_app.config["STORAGE_QUOTA_MB"] * MB:
+    if used + size > current_app.config["STORAGE_QUOTA_MB"] * limits.MB:
         refuse(413, "Your storage is full")
+
+
+def refuse_crowd(field: str, number: int, model: type[BaseModel]) -> None:
+    """400 on `field` if so many people are too many for one row of the model; who manages it may name more."""
+    most = limits.MANAGED_PEOPLE if manages(model) else limits.PEOPLE
+    if number > most:
+        refuse_field(field, f"More than {most} people.")

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
-from models import Activity, Event, EventAttendee, Notification, User, insert_rows
-from resources.allowances import refuse_more_than
+from models import SHOWN, Activity, Event, EventAttendee, Notification, User, insert_rows
+from resources.allowances import refuse_crowd, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse, refuse_field
 from resources.schemas import (
@@ -71,6 +71,9 @@ class EventSchema(Schema):
     organizer = Person()
     organizer_id = fields.Integer(dump_only=True)
     attendees = People(AttendeeSchema)
+    attendee_count = fields.Integer(
+        dump_only=True, metadata={"description": f"of a list's events `attendees` are the first {SHOWN}"}
+    )
     attendee_ids = Several(Id(), 1000, load_only=True)
     created_at = Instant(dump_only=True)
     updated_at = Instant(dump_only=True)
@@ -142,6 +145,7 @@ def invite(event: Event, ids: list[int]) -> None:
     if new:
         references("attendeeIds", User.contacts, ids)
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
+        refuse_crowd("attendeeIds", event.attendees.count(), Event)
     told = [user for user in new if user != current_user.id]
     Notification.tell(told, "user", "You were invited to an event", content=event.title, target=event)
 
@@ -155,7 +159,7 @@ def list_events(args):
     edges = {name: Event.edge(args[name], args["tz"]) for name in ("start", "end") if name in args}
     if len(edges) == 2 and args["end"] < args["start"]:
         refuse_field("end", "Must not be before the start.")
-    return paginate(Event.visible_to, {"page_size": 1000 if edges else 10, **args, **edges})
+    return paginate(Event.listed, {"page_size": 1000 if edges else 10, **args, **edges})
 
 
 @blp.route("", methods=["POST"])

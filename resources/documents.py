@@ -13,7 +13,7 @@ from marshmallow import ValidationError, fields, pre_load
 
 import models
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
-from resources.allowances import refuse_full_storage, refuse_more_than
+from resources.allowances import refuse_crowd, refuse_full_storage, refuse_more_than
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.errors import DATABASE_ERRORS, first_line, is_outage, refuse
 from resources.folders import refuse_foreign_folder
@@ -225,6 +225,8 @@ def share_document(data, document_id):
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
     references("userIds", User.contacts, data["user_ids"])
     told = document.share(data["user_ids"], data["permission"])
+    if told:
+        refuse_crowd("userIds", document.shares.count(), Document)
     Notification.tell(told, "user", "A document was shared with you", content=document.title, target=document)
     Activity.record(current_user.id, "update", document)
     return document

@@ -194,6 +194,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "Must be less than or equal to {max}.": ("out_of_range", "不能大于 {max}"),
     "Shorter than minimum length {min}.": ("too_short", "长度不能少于 {min}"),
     "Longer than maximum length {max}.": ("too_long", "长度不能超过 {max}"),
+    "More than {max} people.": ("too_long", "最多 {max} 人"),
     "Longer than {max} bytes.": ("too_long", "不能超过 {max} 字节"),
     "Length must be between {min} and {max}.": ("out_of_range", "长度应在 {min} 与 {max} 之间"),
     "Must be one of: {choices}.": ("not_one_of", "应为以下之一：{choices}"),

@@ -6,6 +6,7 @@ import pytest
 
 import models
 from models import Event, EventAttendee, Notification, User
+from web import limits
 
 PATH = "/api/calendar/events"
 ALL = ("calendar:view", "calendar:create", "calendar:update", "calendar:delete")
@@ -284,6 +285,31 @@ def test_an_organizer_who_may_only_view_takes_no_invitation_back(client_with, ot
         EventAttendee.create(event=event, user=other.id)
     reply = viewer.delete(f"{PATH}/{event.id}/attendees/{other.id}")
     assert reply.status_code == 403 and "calendar:update" in reply.json["message"]
+
+
+def test_an_event_invites_only_so_many_people(owner, client_with, monkeypatch):
+    manager = client_with("calendar:*")
+    monkeypatch.setattr(limits, "PEOPLE", 2)
+    monkeypatch.setattr(limits, "MANAGED_PEOPLE", 3)
+    crowd = [("attendeeIds", "too_long")]
+    assert refused(owner.post(PATH, {"title": "x", **TIMED, "attendeeIds": [1, 2, 3]})) == crowd
+    path = f"{PATH}/{new_event(owner, attendeeIds=[1, 1, 2])['id']}"
+    assert refused(owner.post(f"{path}/attendees", {"attendeeIds": [3]})) == crowd
+    assert refused(owner.put(path, {"attendeeIds": [2, 3, 4]})) == crowd
+    assert owner.put(path, {"attendeeIds": [2, 3]}).status_code == 200
+    assert manager.post(f"{path}/attendees", {"attendeeIds": [4]}).status_code == 201
+    assert owner.put(path, {"attendeeIds": [2, 3, 4]}).json["data"]["attendeeCount"] == 3
+    assert refused(manager.post(f"{path}/attendees", {"attendeeIds": [5]})) == crowd
+
+
+def test_a_list_shows_the_first_ten_who_are_invited_and_how_many_there_are(owner, client_with):
+    ids = [13, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12]
+    event = new_event(owner, attendeeIds=ids)
+    assert [each["id"] for each in event["attendees"]] == ids and event["attendeeCount"] == 12
+    assert owner.get(PATH).json["data"]["items"] == [{**event, "attendees": event["attendees"][:10]}]
+    viewer = client_with("calendar:*", "dashboard:view")
+    (found,) = [row for row in viewer.get(PATH + "?pageSize=100").json["data"]["items"] if row["id"] == event["id"]]
+    assert len(found["attendees"]) == 10
 
 
 def test_an_event_takes_its_invitations_along(owner, other):

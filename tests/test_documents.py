@@ -8,6 +8,7 @@ import pytest
 
 import models
 from models import Document, DocumentReader, DocumentTag, Notification
+from web import limits
 
 GRANTS = (
     "documents:view",
@@ -297,6 +298,17 @@ def test_a_bad_share_shares_nothing(owner, body, where):
     assert details(owner.post(f"{path}/share", body)) == [where]
     assert owner.get(path).json["data"]["shared"] is False
     assert Notification.select().where(Notification.content == "周报").count() == 0
+
+
+def test_a_document_is_shared_with_only_so_many_people(owner, other, client_with, monkeypatch):
+    manager, path = client_with("documents:*"), shared(owner, other)
+    monkeypatch.setattr(limits, "PEOPLE", 2)
+    monkeypatch.setattr(limits, "MANAGED_PEOPLE", 3)
+    assert details(owner.post(f"{path}/share", {"userIds": [1, 2]})) == [("userIds", "too_long")]
+    assert owner.post(f"{path}/share", {"userIds": [1, owner.id]}).status_code == 200
+    assert manager.post(f"{path}/share", {"userIds": [2]}).status_code == 200
+    assert owner.post(f"{path}/share", {"userIds": [1, 2], "permission": "edit"}).status_code == 200
+    assert details(manager.post(f"{path}/share", {"userIds": [3]})) == [("userIds", "too_long")]
 
 
 def test_a_document_is_taken_back_from_some_or_from_all(owner, other, client_with):
