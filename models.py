@@ -1034,6 +1034,9 @@ class Notification(BaseModel):
     target_id = IntegerField(null=True)
     read = BooleanField(default=False)
     read_at = UTCField(null=True)
+    #: Who caused it; None where nobody did, or where they are gone.
+    actor_id: int | None
+    actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)  # a pair has it
     created_at = UTCField(default=lambda: now())
 
     FILTERS = {"type": one_of(type), "read": one_of(read)}
@@ -1041,7 +1044,12 @@ class Notification(BaseModel):
     SORT = "-createdAt"
 
     class Meta:
-        indexes = ((("user", "created_at"), False), (("user", "read"), False), (("target_type", "target_id"), False))
+        indexes = (
+            (("user", "created_at"), False),
+            (("user", "read"), False),
+            (("target_type", "target_id"), False),
+            (("actor", "created_at"), False),
+        )
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -1052,12 +1060,27 @@ class Notification(BaseModel):
         ).where(cls.user == user)
 
     @classmethod
-    def tell(cls, users: Iterable[int], type: str, title: str, *, content: str = "", target: BaseModel) -> None:
-        """Notify `users` of something done to `target`; `title` is an English text of the catalogue."""
-        common = {"type": type, "title": title, "content": content[:200]}
+    def tell(
+        cls,
+        users: Iterable[int],
+        type: str,
+        title: str,
+        *,
+        content: str = "",
+        target: BaseModel,
+        actor: int | None = None,
+    ) -> None:
+        """Notify `users` of what `actor` did to `target`; `title` is an English text of the catalogue."""
+        common = {"type": type, "title": title, "content": content[:200], "actor": actor}
         common |= {"target_type": target._meta.name, "target_id": target.id}
         common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
         insert_rows(cls, [{"user": user, **common} for user in users])
+
+    @classmethod
+    def caused_by(cls, actor: Any, since: Any, until: Any) -> Select:
+        """When `actor` caused the notifications of this time, the oldest first."""
+        then = cls.select(cls.created_at).where(cls.actor == actor, cls.created_at.between(since, until))
+        return then.order_by(cls.created_at)
 
     @classmethod
     def forget(cls, model: Any, ids: Any, *whose: Any) -> None:

@@ -6,9 +6,14 @@ which, it writes; a refusal takes everything back that was written with it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
 from flask import current_app
 
-from models import BaseModel, File
+import models
+from models import BaseModel, File, Notification
 from resources.api import manages
 from resources.errors import refuse, refuse_field
 from resources.prepared import rows
@@ -35,3 +40,21 @@ def refuse_crowd(field: str, number: int, model: type[BaseModel]) -> None:
     most = limits.MANAGED_PEOPLE if manages(model) else limits.PEOPLE
     if number > most:
         refuse_field(field, f"More than {most} people.")
+
+
+def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
+    """Tell `users` what the caller did (`Notification.tell`); 429 if the caller caused too much in the last minute.
+
+    An act that is alone in its minute passes, however many it tells: how many that can be, `refuse_crowd` has said.
+    """
+    if not users:
+        return
+    now = models.now()
+    minute_ago = now - timedelta(minutes=1)
+    # None of later than now: the clock was set back since, and they would count for as long.
+    caused = rows(Notification.caused_by, actor=current_user.id, since=minute_ago, until=now)
+    over = len(caused) + len(users) - limits.NOTIFICATIONS
+    if caused and over > 0:
+        free = caused[min(over, len(caused)) - 1].created_at  # when this one is a minute old, there is room
+        refuse(429, retry_after=int((free - minute_ago).total_seconds()) + 1)
+    Notification.tell(users, type, title, actor=current_user.id, **about)

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
-from models import SHOWN, Activity, Event, EventAttendee, Notification, User, insert_rows
-from resources.allowances import refuse_crowd, refuse_more_than
+from models import SHOWN, Activity, Event, EventAttendee, User, insert_rows
+from resources.allowances import notify, refuse_crowd, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse, refuse_field
 from resources.schemas import (
@@ -147,7 +147,7 @@ def invite(event: Event, ids: list[int]) -> None:
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
         refuse_crowd("attendeeIds", event.attendees.count(), Event)
     told = [user for user in new if user != current_user.id]
-    Notification.tell(told, "user", "You were invited to an event", content=event.title, target=event)
+    notify(told, "user", "You were invited to an event", content=event.title, target=event)
 
 
 @blp.route("")
@@ -165,7 +165,7 @@ def list_events(args):
 @blp.route("", methods=["POST"])
 @blp.require("calendar:create")
 @blp.arguments(EVENT)
-@blp.response(201, EVENT, message="Event created")
+@blp.response(201, EVENT, message="Event created", errors=(429,))
 def create_event(data):
     """Make an event, and invite people to it"""
     refuse_more_than(limits.ROWS, Event)
@@ -187,7 +187,7 @@ def get_event(event_id):
 @blp.route("/<id:event_id>", methods=["PUT", "PATCH"])
 @blp.require("calendar:update")
 @blp.arguments(EVENT_CHANGES)
-@blp.response(200, EVENT, message="Event updated")
+@blp.response(200, EVENT, message="Event updated", errors=(429,))
 def update_event(data, event_id):
     """Change an event you organise; `attendeeIds` says who is invited from now on"""
     event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
@@ -213,7 +213,7 @@ def delete_event(event_id):
 @blp.route("/<id:event_id>/attendees", methods=["POST"])
 @blp.require("calendar:update")
 @blp.arguments(InviteArgs())
-@blp.response(201, EVENT, message="Attendees invited")
+@blp.response(201, EVENT, message="Attendees invited", errors=(429,))
 def add_attendees(data, event_id):
     """Invite people to an event you organise"""
     event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)

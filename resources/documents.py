@@ -12,8 +12,8 @@ import peewee
 from marshmallow import ValidationError, fields, pre_load
 
 import models
-from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
-from resources.allowances import refuse_crowd, refuse_full_storage, refuse_more_than
+from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
+from resources.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.errors import DATABASE_ERRORS, first_line, is_outage, refuse
 from resources.folders import refuse_foreign_folder
@@ -219,7 +219,7 @@ def batch_delete_documents(data):
 @blp.route("/<id:document_id>/share", methods=["POST"])
 @blp.require("documents:update")
 @blp.arguments(ShareArgs())
-@blp.response(200, DOCUMENT, message="Document shared")
+@blp.response(200, DOCUMENT, message="Document shared", errors=(429,))
 def share_document(data, document_id):
     """Let others read a document you wrote, or edit it too"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
@@ -227,7 +227,7 @@ def share_document(data, document_id):
     told = document.share(data["user_ids"], data["permission"])
     if told:
         refuse_crowd("userIds", document.shares.count(), Document)
-    Notification.tell(told, "user", "A document was shared with you", content=document.title, target=document)
+    notify(told, "user", "A document was shared with you", content=document.title, target=document)
     Activity.record(current_user.id, "update", document)
     return document
 

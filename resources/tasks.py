@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Notification, Task, User
-from resources.allowances import refuse_more_than
+from resources.allowances import notify, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.schemas import (
     Choice,
@@ -59,7 +59,7 @@ def tell_assignee(task: Task, before: int | None = None) -> None:
     if before not in (None, task.assignee_id):
         Notification.forget(Task, [task.id])
     if task.assignee_id not in (None, before, current_user.id):
-        Notification.tell([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
+        notify([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
 
 
 @blp.route("")
@@ -75,7 +75,7 @@ def list_tasks(args):
 @blp.route("", methods=["POST"])
 @blp.require("tasks:create")
 @blp.arguments(TASK)
-@blp.response(201, TASK, message="Task created")
+@blp.response(201, TASK, message="Task created", errors=(429,))
 def create_task(data):
     """Make a task for yourself or for somebody else"""
     references("assigneeId", User.contacts, data.get("assignee_id"))
@@ -97,7 +97,7 @@ def get_task(task_id):
 @blp.route("/<id:task_id>", methods=["PUT", "PATCH"])
 @blp.require("tasks:update")
 @blp.arguments(TASK_CHANGES)
-@blp.response(200, TASK, message="Task updated")
+@blp.response(200, TASK, message="Task updated", errors=(429,))
 def update_task(data, task_id):
     """Change a task you made or were given"""
     task = get_or_404(Task.visible_to, task_id, change=True)

@@ -1,10 +1,12 @@
 """What one account may own and cause, however many requests it sends."""
 
 import io
+from datetime import timedelta
 
 import pytest
 
-from models import Document, Message
+import models
+from models import Document, Message, Notification, User
 from web import limits
 
 EVENT = {"title": "x", "start": "2026-11-24T09:00:00Z", "end": "2026-11-24T10:00:00Z"}
@@ -58,3 +60,62 @@ def test_an_account_has_only_so_many_messages_that_it_sent(client_with, monkeypa
     assert alice.post("/api/messages", memo).status_code == 409
     alice.delete(f"/api/messages/{first}")
     assert alice.post("/api/messages", memo).status_code == 201
+
+
+# --- What others are told --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alice(client_with):
+    return client_with("messages:*", "documents:*", "calendar:*", "teams:*", "tasks:*", name="爱丽丝")
+
+
+def write_to(client, user, **options):
+    return client.post("/api/messages", {"content": "x", "recipientId": user}, **options)
+
+
+def test_an_account_causes_only_so_many_notifications_a_minute(alice, client_with, bell, monkeypatch):
+    bob, start = client_with("messages:create"), models.now()
+    monkeypatch.setattr(limits, "NOTIFICATIONS", 2)
+    assert [write_to(alice, bob.id).status_code for _ in range(3)] == [201, 201, 429]
+    reply = write_to(alice, bob.id)
+    assert reply.json["error"]["code"] == "TOO_MANY_REQUESTS" and 50 < int(reply.headers["Retry-After"]) <= 61
+    assert len(bell(bob)) == Message.select().where(Message.sender == alice.id).count() == 2
+    assert write_to(alice, alice.id).status_code == write_to(bob, alice.id).status_code == 201
+    monkeypatch.setattr(models, "now", lambda: start + timedelta(seconds=70))
+    assert write_to(alice, bob.id).status_code == 201
+
+
+def test_whatever_tells_others_counts(alice, client_with, bell, monkeypatch):
+    bob = client_with("messages:create")
+    document = alice.post("/api/documents", {"title": "x"}).json["data"]["id"]
+    event = alice.post("/api/calendar/events", EVENT).json["data"]["id"]
+    team = alice.post("/api/teams", {"name": "x"}).json["data"]["id"]
+    task = alice.post("/api/tasks", {"title": "x"}).json["data"]["id"]
+    monkeypatch.setattr(limits, "NOTIFICATIONS", 1)
+    write_to(alice, bob.id)
+    for reply in (
+        alice.post(f"/api/documents/{document}/share", {"userIds": [bob.id]}),
+        alice.post(f"/api/calendar/events/{event}/attendees", {"attendeeIds": [bob.id]}),
+        alice.post(f"/api/teams/{team}/members", {"userId": bob.id}),
+        alice.put(f"/api/tasks/{task}", {"assigneeId": bob.id}),
+    ):
+        assert reply.status_code == 429
+    assert bell(bob) == ["x"] and alice.get(f"/api/tasks/{task}").json["data"]["assigneeId"] is None
+
+
+def test_an_act_that_is_alone_in_its_minute_may_tell_more(alice, monkeypatch):
+    monkeypatch.setattr(limits, "NOTIFICATIONS", 2)
+    path = f"/api/documents/{alice.post('/api/documents', {'title': 'x'}).json['data']['id']}/share"
+    assert alice.post(path, {"userIds": [1, 2, 3, 4]}).status_code == 200
+    assert alice.post(path, {"userIds": [5]}).status_code == 429
+
+
+def test_what_somebody_caused_stays_when_they_go(alice, root, client_with, bell):
+    bob = client_with("tasks:view")
+    team = alice.post("/api/teams", {"name": "留下"}).json["data"]["id"]
+    alice.post(f"/api/teams/{team}/members", {"userId": bob.id})
+    assert Notification.get(Notification.user == bob.id).actor_id == alice.id
+    root.delete(f"/api/users/{alice.id}")
+    assert bell(bob) == ["留下"] and Notification.get(Notification.user == bob.id).actor_id is None
+    assert Notification.get(Notification.user == User.get(User.id == 1)).actor_id is None
