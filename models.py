@@ -51,11 +51,13 @@ from werkzeug.security import generate_password_hash
 from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, unhurried, write  # noqa: F401
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
 
+#: How many of the people in an event or a conversation a list shows beside their number.
+SHOWN = 10
 #: How many rows: SQLite need not look into any, as it must to count the values of a column.
 ROWS: Any = fn.COUNT(SQL("*"))
 
@@ -245,6 +247,8 @@ class BaseModel(Model):
     SORTS: ClassVar[tuple[str, ...]] = ()
     #: The order when none is asked for.
     SORT: ClassVar[str] = "id"
+    #: The reference to whose a row is, of the kinds of which an account may own only so many.
+    OWNER: ClassVar[str] = ""
 
     id: Any = Key()
 
@@ -258,6 +262,12 @@ class BaseModel(Model):
         """What the name of a sort stands for: `by_priority` where a model has that, else the column."""
         snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
         return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
+
+    @classmethod
+    def number_of(cls, most: int, owner: Any) -> Select:
+        """The `number` of rows that are the user `owner`'s, counted up to `most`."""
+        rows = cls.select(cls.id).where(getattr(cls, cls.OWNER) == owner).limit(most)
+        return rows.select_from(ROWS.alias("number"))
 
     @classmethod
     def create(cls, **values: Any) -> Self:
@@ -285,6 +295,11 @@ class BaseModel(Model):
             statement = f'UPDATE "{self._meta.table_name}" SET {places} WHERE "id" = {db.param}'  # noqa: S608
             db.execute_sql(statement, [*bound, self.id])
         return self
+
+    def delete_instance(self, *args: Any, **kwargs: Any) -> int:
+        """Delete the row with the notifications about it, which would go on showing what was in it."""
+        Notification.forget(type(self), [self.id])
+        return super().delete_instance(*args, **kwargs)
 
 
 class Timestamped(BaseModel):
@@ -424,6 +439,8 @@ class User(Timestamped):
 
     def remove(self) -> None:
         """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them."""
+        for model in (Document, Event, Task, Message):  # these go by themselves, and what tells of them does not
+            Notification.forget(model, model.select(model.id).where(getattr(model, model.OWNER) == self))
         self.delete_instance()
         inhabited = ConversationMember.select(ConversationMember.conversation).where(~ConversationMember.away)
         Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
@@ -513,6 +530,7 @@ class Mail(BaseModel):
 
 class Folder(Timestamped):
     RESOURCE = "folders"
+    OWNER = "owner"
 
     name = CharField()
     parent_id: int | None
@@ -568,6 +586,7 @@ Folder.add_index(
 
 class Document(Timestamped):
     RESOURCE = "documents"
+    OWNER = "author"
     TYPES = ("document", "spreadsheet", "presentation", "pdf", "image", "code", "other")
 
     title = CharField()
@@ -593,7 +612,12 @@ class Document(Timestamped):
     SORT = "-updatedAt"
 
     class Meta:
-        indexes = ((("author", "updated_at"), False), (("type", "updated_at", "author"), False))
+        # The last for the sum of the sizes: in a row the size stands after the content, which may be a megabyte.
+        indexes = (
+            (("author", "updated_at"), False),
+            (("type", "updated_at", "author"), False),
+            (("author", "size"), False),
+        )
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -677,6 +701,8 @@ class Document(Timestamped):
         """Take the document back from `users`, or from everybody (None)."""
         given = DocumentShare.document == self
         DocumentShare.delete().where(given if users is None else given & DocumentShare.user.in_(users)).execute()
+        readers = DocumentShare.select(DocumentShare.user).where(given)
+        Notification.forget(Document, [self.id], Notification.user.not_in(readers))
 
 
 class DocumentTag(BaseModel):
@@ -721,6 +747,7 @@ class DocumentReader(BaseModel):
 
 class File(Timestamped):
     RESOURCE = "files"
+    OWNER = "owner"
     TYPES = ("image", "video", "audio", "document", "archive", "other")
 
     name = CharField()
@@ -763,9 +790,11 @@ class File(Timestamped):
 
     @classmethod
     def used_by(cls, user: int) -> dict[str, int]:
-        """How many bytes of each type `user` stores."""
+        """How many bytes of each type `user` stores; contents of documents count as files of the type `document`."""
         sums: Any = cls.select(cls.type, fn.SUM(cls.size)).where(cls.owner == user).group_by(cls.type).tuples()
-        return dict.fromkeys(cls.TYPES, 0) | dict(sums)
+        used = dict.fromkeys(cls.TYPES, 0) | dict(sums)
+        used["document"] += Document.select(fn.SUM(Document.size)).where(Document.author == user).scalar() or 0
+        return used
 
 
 class FilePart(Model):
@@ -797,19 +826,32 @@ class FilePart(Model):
 
 class Conversation(Timestamped):
     RESOURCE = "messages"
+    OWNER = "creator"
     TYPES = ("private", "group")
 
     type = CharField(default="private")
     name = CharField(default="")
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
+    #: Who made the group, or wrote the first message; it stays when they go.
+    creator = ForeignKeyField(User, null=True, backref="created_conversations", on_delete="SET NULL")
 
     SORTS = ("updatedAt",)
     SORT = "-updatedAt"
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """The conversations one is in, each with its newest message in one's sight."""
+        """The conversations one is in, each with all its members and its newest message in one's sight."""
+        return cls.showing(None, user, manage)
+
+    @classmethod
+    def listed(cls, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with only the first members."""
+        return cls.showing(SHOWN, user, manage)
+
+    @classmethod
+    def showing(cls, most: int | None, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with at most so many members beside their number."""
         last = Message.alias()
         seen = Message.select(fn.MAX(Message.id)).where(Message.conversation == cls.id, Message.seen_by(user, manage))
         unread = MessageMark.select(ROWS).where(
@@ -817,9 +859,11 @@ class Conversation(Timestamped):
         )
         here = ConversationMember.conversation == cls.id
         members = ConversationMember.select(User.id, User.name, User.avatar).join(User).where(here)
+        size = ConversationMember.select(ROWS).where(here)
         shown = cls.select(
             *(cls.id, cls.type, cls.name, unread.alias("unread_count"), cls.updated_at),
-            gathered(members.order_by(ConversationMember.id)).alias("members"),
+            gathered(members.order_by(ConversationMember.id).limit(most)).alias("members"),
+            size.alias("member_count"),
             *(last.id.alias("last_id"), last.content.alias("last_content"), last.type.alias("last_type")),
             *(last.sender.alias("last_sender_id"), last.created_at.alias("last_created_at")),
         ).left_outer_join(last, on=(last.id == seen))
@@ -827,16 +871,25 @@ class Conversation(Timestamped):
 
     @classmethod
     def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
-        conversation = cls.create(**values)
-        rows = [{"conversation": conversation, "user": user} for user in dict.fromkeys(members)]
-        insert_rows(ConversationMember, rows)
+        """A new conversation of `members`, made by the first of them."""
+        users = list(dict.fromkeys(members))
+        conversation = cls.create(creator=users[0], **values)
+        insert_rows(ConversationMember, [{"conversation": conversation, "user": user} for user in users])
         return conversation
 
+    @staticmethod
+    def pair_of(one: int, other: int) -> str:
+        return f"{min(one, other)}:{max(one, other)}"
+
     @classmethod
-    def between(cls, one: int, other: int) -> Conversation:
-        """The private conversation of two people (or of one with themselves), made when it is first asked for."""
-        pair = f"{min(one, other)}:{max(one, other)}"
-        return cls.get_or_none(cls.pair == pair) or cls.begin((one, other), pair=pair)
+    def between(cls, one: int, other: int) -> Conversation | None:
+        """The private conversation of two people (or of one with themselves), if they have one."""
+        return cls.get_or_none(cls.pair == cls.pair_of(one, other))
+
+    @classmethod
+    def open(cls, one: int, other: int) -> Conversation:
+        """The private conversation of two people who have none yet, made by the first."""
+        return cls.begin((one, other), pair=cls.pair_of(one, other))
 
     def leave(self, user: int) -> bool:
         """Take it with its messages out of the user's sight; it is gone when nobody is left. False: was not in it."""
@@ -845,6 +898,8 @@ class Conversation(Timestamped):
         private = self.type == "private"
         left = (ConversationMember.update(away=True) if private else ConversationMember.delete()).where(mine).execute()
         MessageMark.delete().where(MessageMark.conversation == self, MessageMark.user == user).execute()
+        messages = Message.select(Message.id).where(Message.conversation == self)
+        Notification.forget(Message, messages, Notification.user == user)
         present = ConversationMember.select().where(ConversationMember.conversation == self, ~ConversationMember.away)
         if not present.exists():
             self.delete_instance()
@@ -852,13 +907,14 @@ class Conversation(Timestamped):
 
 
 class ConversationMember(BaseModel):
-    conversation = owned(Conversation, "members")
+    conversation = owned(Conversation, "members", index=False)  # the second pair below begins with it
     user = owned(User, "memberships")
     #: Left a private conversation: out of it until the next message.
     away = BooleanField(default=False)
 
     class Meta:
-        indexes = ((("conversation", "user"), True),)
+        # The second gives the first members in their order without a look at the others.
+        indexes = ((("conversation", "user"), True), (("conversation", "id"), False))
 
     @classmethod
     def conversations_of(cls, user: Any) -> Select:
@@ -867,6 +923,7 @@ class ConversationMember(BaseModel):
 
 class Message(BaseModel):
     RESOURCE = "messages"
+    OWNER = "sender"
     TYPES = ("text", "image", "file")
 
     conversation_id: int
@@ -940,6 +997,8 @@ class Message(BaseModel):
         unmarked = MessageMark.delete().where(MessageMark.message == self, MessageMark.user == user).execute()
         if self.sender_id == user or not unmarked:
             self.delete_instance()
+        else:
+            Notification.forget(Message, [self.id], Notification.user == user)
 
 
 class MessageMark(BaseModel):
@@ -975,6 +1034,9 @@ class Notification(BaseModel):
     target_id = IntegerField(null=True)
     read = BooleanField(default=False)
     read_at = UTCField(null=True)
+    #: Who caused it; None where nobody did, or where they are gone.
+    actor_id: int | None
+    actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)  # a pair has it
     created_at = UTCField(default=lambda: now())
 
     FILTERS = {"type": one_of(type), "read": one_of(read)}
@@ -982,7 +1044,12 @@ class Notification(BaseModel):
     SORT = "-createdAt"
 
     class Meta:
-        indexes = ((("user", "created_at"), False), (("user", "read"), False))
+        indexes = (
+            (("user", "created_at"), False),
+            (("user", "read"), False),
+            (("target_type", "target_id"), False),
+            (("actor", "created_at"), False),
+        )
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
@@ -993,12 +1060,33 @@ class Notification(BaseModel):
         ).where(cls.user == user)
 
     @classmethod
-    def tell(cls, users: Iterable[int], type: str, title: str, *, content: str = "", target: BaseModel) -> None:
-        """Notify `users` of something done to `target`; `title` is an English text of the catalogue."""
-        common = {"type": type, "title": title, "content": content[:200]}
+    def tell(
+        cls,
+        users: Iterable[int],
+        type: str,
+        title: str,
+        *,
+        content: str = "",
+        target: BaseModel,
+        actor: int | None = None,
+    ) -> None:
+        """Notify `users` of what `actor` did to `target`; `title` is an English text of the catalogue."""
+        common = {"type": type, "title": title, "content": content[:200], "actor": actor}
         common |= {"target_type": target._meta.name, "target_id": target.id}
         common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
         insert_rows(cls, [{"user": user, **common} for user in users])
+
+    @classmethod
+    def caused_by(cls, actor: Any, since: Any, until: Any) -> Select:
+        """When `actor` caused the notifications of this time, the oldest first."""
+        then = cls.select(cls.created_at).where(cls.actor == actor, cls.created_at.between(since, until))
+        return then.order_by(cls.created_at)
+
+    @classmethod
+    def forget(cls, model: Any, ids: Any, *whose: Any) -> None:
+        """Delete the notifications about these rows of `model`: everybody's, or those for which `whose` holds."""
+        about = (cls.target_type == model._meta.name) & cls.target_id.in_(ids)
+        cls.delete().where(about, *whose).execute()
 
 
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------
@@ -1057,6 +1145,7 @@ class Event(Timestamped):
     """An event. An all-day event keeps plain dates, as midnights without a zone; its end is exclusive."""
 
     RESOURCE = "calendar"
+    OWNER = "organizer"
     TYPES = ("meeting", "task", "reminder", "holiday")
 
     title = CharField()
@@ -1085,12 +1174,25 @@ class Event(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """The events one organises or is invited to, each with whom it invites."""
-        invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User)
+        """The events one organises or is invited to, each with all whom it invites."""
+        return cls.showing(None, user, manage)
+
+    @classmethod
+    def listed(cls, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with only the first whom an event invites."""
+        return cls.showing(SHOWN, user, manage)
+
+    @classmethod
+    def showing(cls, most: int | None, user: Any, manage: bool) -> Select:
+        """As `visible_to`, with at most so many attendees beside their number."""
+        here = EventAttendee.event == cls.id
+        invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User).where(here)
+        number = EventAttendee.select(ROWS).where(here)
         shown = cls.select(
             *(cls.id, cls.title, cls.description, cls.start, cls.end, cls.all_day, cls.type, cls.location, cls.color),
             *(cls.organizer, *person(User, "organizer"), cls.created_at, cls.updated_at),
-            gathered(invited.where(EventAttendee.event == cls.id).order_by(EventAttendee.id)).alias("attendees"),
+            gathered(invited.order_by(EventAttendee.id).limit(most)).alias("attendees"),
+            number.alias("attendee_count"),
         ).join(User, on=(cls.organizer == User.id))
         return shown if manage else shown.where((cls.organizer == user) | among(cls.id, EventAttendee.events_of(user)))
 
@@ -1109,6 +1211,14 @@ class Event(Timestamped):
         """Whichever of the two the start and end of an event compare with."""
         return Case(None, [(cls.all_day, edge[1])], edge[0])
 
+    def uninvite(self, users: Any) -> int:
+        """Take back the invitations of those for whom `users` holds, and say how many they were."""
+        here = EventAttendee.event == self
+        number = EventAttendee.delete().where(here, users).execute()
+        invited = EventAttendee.select(EventAttendee.user).where(here)
+        Notification.forget(Event, [self.id], Notification.user.not_in(invited))
+        return number
+
     def uninvited(self, users: Iterable[int]) -> list[int]:
         """Those of `users` who are not invited, each once."""
         invited = {attendee.user_id for attendee in self.attendees}
@@ -1119,12 +1229,13 @@ class EventAttendee(BaseModel):
     STATUSES = ("pending", "accepted", "declined", "tentative")
 
     user_id: int
-    event = owned(Event, "attendees")
+    event = owned(Event, "attendees", index=False)  # the second pair below begins with it
     user = owned(User, "invitations")
     status = CharField(default="pending")
 
     class Meta:
-        indexes = ((("event", "user"), True),)
+        # The second gives the first attendees in their order without a look at the others.
+        indexes = ((("event", "user"), True), (("event", "id"), False))
 
     @classmethod
     def events_of(cls, user: Any) -> Select:
@@ -1133,6 +1244,7 @@ class EventAttendee(BaseModel):
 
 class Task(Timestamped):
     RESOURCE = "tasks"
+    OWNER = "creator"
     STATUSES = ("pending", "in_progress", "done")
     PRIORITIES = ("low", "medium", "high")
 

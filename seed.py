@@ -371,7 +371,7 @@ def seed_messages() -> None:
         times = [at(-1 - number // 3, 9, 20 * turn + number) for turn in range(length)]
         conversation = {"id": number, "name": name, "created_at": times[0], "updated_at": times[-1]}
         kind = {"type": "group", "pair": None} if name else {"type": "private", "pair": f"{min(users)}:{max(users)}"}
-        conversations.append({**conversation, **kind})
+        conversations.append({**conversation, **kind, "creator": users[0]})
         members += [{"conversation": number, "user": user} for user in users]
         for turn, made in enumerate(times):
             sender, unread = users[turn * 3 // 2 % len(users)], turn >= length - number % 4

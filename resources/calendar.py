@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
-from models import Activity, Event, EventAttendee, Notification, User, insert_rows
+from models import SHOWN, Activity, Event, EventAttendee, User, insert_rows
+from resources.allowances import notify, refuse_crowd, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse, refuse_field
 from resources.schemas import (
@@ -34,6 +35,7 @@ from resources.schemas import (
     timezone,
 )
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
 
@@ -69,6 +71,9 @@ class EventSchema(Schema):
     organizer = Person()
     organizer_id = fields.Integer(dump_only=True)
     attendees = People(AttendeeSchema)
+    attendee_count = fields.Integer(
+        dump_only=True, metadata={"description": f"of a list's events `attendees` are the first {SHOWN}"}
+    )
     attendee_ids = Several(Id(), 1000, load_only=True)
     created_at = Instant(dump_only=True)
     updated_at = Instant(dump_only=True)
@@ -140,8 +145,9 @@ def invite(event: Event, ids: list[int]) -> None:
     if new:
         references("attendeeIds", User.contacts, ids)
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
+        refuse_crowd("attendeeIds", event.attendees.count(), Event)
     told = [user for user in new if user != current_user.id]
-    Notification.tell(told, "user", "You were invited to an event", content=event.title, target=event)
+    notify(told, "user", "You were invited to an event", content=event.title, target=event)
 
 
 @blp.route("")
@@ -153,15 +159,16 @@ def list_events(args):
     edges = {name: Event.edge(args[name], args["tz"]) for name in ("start", "end") if name in args}
     if len(edges) == 2 and args["end"] < args["start"]:
         refuse_field("end", "Must not be before the start.")
-    return paginate(Event.visible_to, {"page_size": 1000 if edges else 10, **args, **edges})
+    return paginate(Event.listed, {"page_size": 1000 if edges else 10, **args, **edges})
 
 
 @blp.route("", methods=["POST"])
 @blp.require("calendar:create")
 @blp.arguments(EVENT)
-@blp.response(201, EVENT, message="Event created")
+@blp.response(201, EVENT, message="Event created", errors=(429,))
 def create_event(data):
     """Make an event, and invite people to it"""
+    refuse_more_than(limits.ROWS, Event)
     ids = data.pop("attendee_ids", [])
     event = Event.create(organizer=current_user.id, **with_times(data))
     invite(event, ids)
@@ -180,14 +187,14 @@ def get_event(event_id):
 @blp.route("/<id:event_id>", methods=["PUT", "PATCH"])
 @blp.require("calendar:update")
 @blp.arguments(EVENT_CHANGES)
-@blp.response(200, EVENT, message="Event updated")
+@blp.response(200, EVENT, message="Event updated", errors=(429,))
 def update_event(data, event_id):
     """Change an event you organise; `attendeeIds` says who is invited from now on"""
     event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
     ids = data.pop("attendee_ids", None)
     event.change(**with_times(data, event))
     if ids is not None:
-        EventAttendee.delete().where(EventAttendee.event == event, EventAttendee.user.not_in(ids)).execute()
+        event.uninvite(EventAttendee.user.not_in(ids))
         invite(event, ids)
     Activity.record(current_user.id, "update", event)
     return event
@@ -206,7 +213,7 @@ def delete_event(event_id):
 @blp.route("/<id:event_id>/attendees", methods=["POST"])
 @blp.require("calendar:update")
 @blp.arguments(InviteArgs())
-@blp.response(201, EVENT, message="Attendees invited")
+@blp.response(201, EVENT, message="Attendees invited", errors=(429,))
 def add_attendees(data, event_id):
     """Invite people to an event you organise"""
     event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
@@ -216,12 +223,15 @@ def add_attendees(data, event_id):
 
 
 @blp.route("/<id:event_id>/attendees/<id:user_id>", methods=["DELETE"])
-@blp.require("calendar:update")
+@blp.require("calendar:update", "calendar:view")
 @blp.response(200, message="Attendee removed")
 def remove_attendee(event_id, user_id):
-    """Take back an invitation to an event you organise"""
-    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
-    if not EventAttendee.delete().where(EventAttendee.event == event, EventAttendee.user == user_id).execute():
+    """Take back an invitation to an event you organise, or leave an event yourself"""
+    leaving = user_id == current_user.id
+    if not leaving and not current_user.allows("calendar:update"):
+        refuse(403, "This needs the permission calendar:update")
+    event = get_or_404(Event.visible_to, event_id, change=True if leaving else Event.editable_by)
+    if not event.uninvite(EventAttendee.user == user_id):
         refuse(404)
     Activity.record(current_user.id, "update", event)
 

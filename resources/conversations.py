@@ -6,7 +6,8 @@ from typing import Any
 
 from marshmallow import fields
 
-from models import Activity, Conversation, Message, MessageMark, User
+from models import SHOWN, Activity, Conversation, Message, MessageMark, User
+from resources.allowances import refuse_crowd, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse
 from resources.messages import MESSAGES
@@ -24,20 +25,23 @@ from resources.schemas import (
     avatar_url,
 )
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 
 
 def others_in(row: Any) -> list[dict[str, Any]]:
-    """The members but for the caller; of a conversation with oneself, oneself."""
-    return [member for member in row.members if member["id"] != current_user.id] or row.members
+    """The first members but for the caller; of a conversation with oneself, oneself."""
+    members = row.members[:SHOWN]
+    return [member for member in members if member["id"] != current_user.id] or members
 
 
 class Name(Text):
-    """The name that a conversation was given, else those of the others in it."""
+    """The name that a conversation was given, else those of the others in it, if there are many of the first."""
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
-        return obj.name or "、".join(member["name"] for member in others_in(obj))
+        more = "…" if obj.member_count > SHOWN else ""
+        return obj.name or "、".join(member["name"] for member in others_in(obj)) + more
 
 
 class Picture(fields.String):
@@ -69,6 +73,9 @@ class ConversationSchema(Schema):
     name = Name(200)
     avatar = Picture(dump_only=True, allow_none=True)
     members = People()
+    member_count = fields.Integer(
+        dump_only=True, metadata={"description": f"of a list's conversations `members` are the first {SHOWN}"}
+    )
     member_ids = Several(Id(), 1000, 1, load_only=True, required=True)
     last_message = LastMessage(LastMessageSchema, dump_only=True, allow_none=True)
     unread_count = fields.Integer(dump_only=True)
@@ -93,7 +100,7 @@ CONVERSATION, CONVERSATIONS = ConversationSchema(), ConversationSchema(many=True
 @blp.response(200, CONVERSATIONS)
 def list_conversations(args):
     """The conversations you are in, the most recently used first"""
-    return paginate(Conversation.visible_to, args)
+    return paginate(Conversation.listed, args)
 
 
 @blp.route("", methods=["POST"])
@@ -104,6 +111,8 @@ def create_conversation(data):
     """Make a group of yourself and others, also of one other; a private conversation is opened by a message"""
     members = data.pop("member_ids")
     references("memberIds", User.contacts, members)
+    refuse_crowd("memberIds", len({current_user.id, *members}), Conversation)
+    refuse_more_than(limits.ROWS, Conversation)
     conversation = Conversation.begin([current_user.id, *members], type="group", **data)
     Activity.record(current_user.id, "create", conversation)
     return conversation

@@ -258,7 +258,7 @@ def list_todays_events(args):
         "start": Event.edge(midnight(day, zone), zone),
         "end": Event.edge(midnight(day + timedelta(days=1), zone), zone),
     }
-    found, _ = page(Event.visible_to, {**window, "page": 1, "page_size": 1000}, current_user.id, False)
+    found, _ = page(Event.listed, {**window, "page": 1, "page_size": 1000}, current_user.id, False)
     return sorted(found, key=lambda event: (not event.all_day, event.start))
 
 

@@ -12,7 +12,8 @@ import peewee
 from marshmallow import ValidationError, fields, pre_load
 
 import models
-from models import Activity, Document, DocumentReader, DocumentShare, Folder, Notification, User
+from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
+from resources.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.errors import DATABASE_ERRORS, first_line, is_outage, refuse
 from resources.folders import refuse_foreign_folder
@@ -158,6 +159,8 @@ def list_documents(args):
 def create_document(data):
     """Write a document"""
     refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
+    refuse_more_than(limits.ROWS, Document)
+    refuse_full_storage(current_user.id, len(data.get("content", "").encode()))
     document = Document.compose(author=current_user.id, **data)
     Activity.record(current_user.id, "create", document)
     return document
@@ -183,6 +186,9 @@ def update_document(data, document_id):
         get_or_404(Document.visible_to, document_id, change=Document.owned_by)
     if moved:
         refuse_foreign_folder("folderId", data["folder_id"], document.author_id)
+    longer = len(data.get("content", "").encode()) - document.size
+    if longer > 0:
+        refuse_full_storage(document.author_id, longer)
     Activity.record(current_user.id, "update", document)
     return document.change(**data)
 
@@ -213,13 +219,15 @@ def batch_delete_documents(data):
 @blp.route("/<id:document_id>/share", methods=["POST"])
 @blp.require("documents:update")
 @blp.arguments(ShareArgs())
-@blp.response(200, DOCUMENT, message="Document shared")
+@blp.response(200, DOCUMENT, message="Document shared", errors=(429,))
 def share_document(data, document_id):
     """Let others read a document you wrote, or edit it too"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
     references("userIds", User.contacts, data["user_ids"])
     told = document.share(data["user_ids"], data["permission"])
-    Notification.tell(told, "user", "A document was shared with you", content=document.title, target=document)
+    if told:
+        refuse_crowd("userIds", document.shares.count(), Document)
+    notify(told, "user", "A document was shared with you", content=document.title, target=document)
     Activity.record(current_user.id, "update", document)
     return document
 

@@ -10,6 +10,7 @@ from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
 from models import Activity, File, FilePart, Folder, insert_rows
+from resources.allowances import refuse_full_storage, refuse_more_than
 from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from resources.downloads import bytes_of, describe, link, linked_file, parts
 from resources.errors import refuse
@@ -30,10 +31,10 @@ from resources.schemas import (
     search_field,
 )
 from resources.security import current_user, write
+from web import limits
 
 blp = Blueprint("files", __name__, url_prefix="/api/files", description="Uploaded files")
 
-MB = 1024 * 1024
 BINARY = {"type": "string", "format": "binary"}
 #: Control characters, also those that turn the direction of text (`gnp.exe` read backwards), quotes and slashes.
 UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"/\\\\]')
@@ -110,7 +111,7 @@ class DownloadArgs(Schema):
 
 
 class StorageSchema(Schema):
-    """Bytes that are stored, and may be."""
+    """Bytes that are stored in files and documents, and may be."""
 
     used = fields.Integer(dump_only=True)
     total = fields.Integer(dump_only=True)
@@ -122,15 +123,6 @@ class StorageSchema(Schema):
 
 
 FILE, FILES, FILE_CHANGES, STORAGE = FileSchema(), FileSchema(many=True), FileSchema(partial=True), StorageSchema()
-
-
-def check_room(size: int) -> None:
-    """413 if `size` more bytes are too many for one file or for what the caller may store."""
-    used = sum(File.used_by(current_user.id).values())
-    if size > current_app.config["MAX_UPLOAD_MB"] * MB:
-        refuse(413)
-    if used + size > current_app.config["STORAGE_QUOTA_MB"] * MB:
-        refuse(413, "Your storage is full")
 
 
 @blp.route("")
@@ -154,7 +146,10 @@ def upload_file(data):
     described = describe(upload.stream)  # before the transaction: others write meanwhile
     with write():
         refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
-        check_room(described["size"])
+        if described["size"] > current_app.config["MAX_UPLOAD_MB"] * limits.MB:
+            refuse(413)
+        refuse_full_storage(current_user.id, described["size"])
+        refuse_more_than(limits.ROWS, File)
         file = File.create(owner=current_user.id, name=name, **described, **data)
         for number, part in enumerate(parts(upload.stream)):
             insert_rows(FilePart, [{"file": file.id, "number": number, "data": part}])
@@ -166,9 +161,9 @@ def upload_file(data):
 @blp.require("files:view")
 @blp.response(200, STORAGE)
 def get_storage():
-    """How much you store, and may"""
+    """How much you store in files and documents, and may"""
     breakdown = File.used_by(current_user.id)
-    used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * MB
+    used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * limits.MB
     return {"used": used, "total": total, "percentage": round(100 * used / total, 1), "breakdown": breakdown}
 
 

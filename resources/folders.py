@@ -5,11 +5,13 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Folder
+from resources.allowances import refuse_more_than
 from resources.api import Blueprint, get_or_404, manages, paginate, references
 from resources.errors import refuse, refuse_field
 from resources.openapi import reply_schema
 from resources.schemas import Id, InFolder, Instant, LongPageArgs, Person, Schema, Sort, Text, search_field
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Where documents and files are kept")
 
@@ -80,6 +82,7 @@ def create_folder(data):
     """Make a folder, at the root or in another of yours"""
     refuse_foreign_folder("parentId", data.get("parent_id"), current_user.id)
     refuse_place(0, data.get("parent_id"))
+    refuse_more_than(limits.ROWS, Folder)
     folder = Folder.create(owner=current_user.id, **data)
     Activity.record(current_user.id, "create", folder)
     return folder

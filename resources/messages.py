@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from models import Activity, Conversation, Message, MessageMark, Notification, User
+from models import Activity, Conversation, Message, MessageMark, User
+from resources.allowances import notify, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse_field
 from resources.schemas import Choice, Id, Instant, PageArgs, Person, Schema, Sort, Text, Values
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("messages", __name__, url_prefix="/api/messages", description="What one wrote and was written")
 
@@ -44,7 +46,12 @@ def find_conversation(data: dict) -> Conversation:
         refuse_field("recipientId", "Give either recipientId or conversationId.")
     references("recipientId", User.contacts, recipient)
     references("conversationId", Conversation.visible_to, conversation)
-    return Conversation.get_by_id(conversation) if conversation else Conversation.between(current_user.id, recipient)
+    if conversation:
+        return Conversation.get_by_id(conversation)
+    if found := Conversation.between(current_user.id, recipient):
+        return found
+    refuse_more_than(limits.ROWS, Conversation)
+    return Conversation.open(current_user.id, recipient)
 
 
 @blp.route("")
@@ -62,11 +69,12 @@ def list_messages(args):
 @blp.route("", methods=["POST"])
 @blp.require("messages:create")
 @blp.arguments(MESSAGE)
-@blp.response(201, MESSAGE, message="Message sent")
+@blp.response(201, MESSAGE, message="Message sent", errors=(429,))
 def send_message(data):
     """Write to a person or into a conversation; the first message to a person opens the conversation"""
+    refuse_more_than(limits.MESSAGES, Message)
     message = Message.send(find_conversation(data), current_user.id, **data)
-    Notification.tell(message.readers(), "message", "New message", content=message.content, target=message)
+    notify(message.readers(), "message", "New message", content=message.content, target=message)
     Activity.record(current_user.id, "create", message)
     return message
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Notification, Task, User
+from resources.allowances import notify, refuse_more_than
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.schemas import (
     Choice,
@@ -21,6 +22,7 @@ from resources.schemas import (
     search_field,
 )
 from resources.security import current_user
+from web import limits
 
 blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, one's own and those one was given")
 
@@ -53,9 +55,11 @@ TASK, TASKS, TASK_CHANGES = TaskSchema(), TaskSchema(many=True), TaskSchema(part
 
 
 def tell_assignee(task: Task, before: int | None = None) -> None:
-    """Notify whoever the task was given to just now."""
+    """Notify whoever the task was given to just now; who had it `before` has it in the bell no more."""
+    if before not in (None, task.assignee_id):
+        Notification.forget(Task, [task.id])
     if task.assignee_id not in (None, before, current_user.id):
-        Notification.tell([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
+        notify([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
 
 
 @blp.route("")
@@ -71,10 +75,11 @@ def list_tasks(args):
 @blp.route("", methods=["POST"])
 @blp.require("tasks:create")
 @blp.arguments(TASK)
-@blp.response(201, TASK, message="Task created")
+@blp.response(201, TASK, message="Task created", errors=(429,))
 def create_task(data):
     """Make a task for yourself or for somebody else"""
     references("assigneeId", User.contacts, data.get("assignee_id"))
+    refuse_more_than(limits.ROWS, Task)
     task = Task.create(creator=current_user.id, **data)
     tell_assignee(task)
     Activity.record(current_user.id, "create", task)
@@ -92,7 +97,7 @@ def get_task(task_id):
 @blp.route("/<id:task_id>", methods=["PUT", "PATCH"])
 @blp.require("tasks:update")
 @blp.arguments(TASK_CHANGES)
-@blp.response(200, TASK, message="Task updated")
+@blp.response(200, TASK, message="Task updated", errors=(429,))
 def update_task(data, task_id):
     """Change a task you made or were given"""
     task = get_or_404(Task.visible_to, task_id, change=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Notification, Team, TeamMember, User
+from resources.allowances import notify
 from resources.api import Blueprint, get_or_404, paginate, references
 from resources.errors import refuse
 from resources.schemas import (
@@ -127,14 +128,14 @@ def delete_team(team_id):
 @blp.route("/<id:team_id>/members", methods=["POST"])
 @blp.require("teams:update", "teams:view")
 @blp.arguments(MemberArgs())
-@blp.response(201, TEAM, message="Member added")
+@blp.response(201, TEAM, message="Member added", errors=(429,))
 def add_member(data, team_id):
     """Add somebody to a team whose admin you are"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     references("userId", User.contacts, data["user_id"])
     TeamMember.create(team=team, **data)
     if data["user_id"] != current_user.id:
-        Notification.tell([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
+        notify([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
     Activity.record(current_user.id, "update", team)
     return team
 
@@ -161,6 +162,7 @@ def remove_member(team_id, user_id):
     team = get_or_404(Team.visible_to, team_id, change=True if leaving else Team.changeable_by)
     member = member_or_404(team, user_id)
     member.delete_instance()
+    Notification.forget(Team, [team.id], Notification.user == user_id)
     if member.role == "admin":
         keep_an_admin(team)
     Activity.record(current_user.id, "update", team)

@@ -22,7 +22,7 @@ from werkzeug.security import generate_password_hash
 import halolight
 import models
 import seed
-from models import Role, User
+from models import Notification, Role, User
 from resources import auth, security
 from tests import databases
 from tests.databases import TIMEZONE
@@ -215,6 +215,13 @@ def client_with(log_in: Callable[[User], Client]) -> Callable[..., Client]:
 def account(log_in: Callable[[User], Client]) -> Callable[[str], Client]:
     """A function from the e-mail of a seeded account to that account, logged in."""
     return lambda email: log_in(User.get(User.email == email))
+
+
+@pytest.fixture
+def bell(app: Flask) -> Callable[[Client], list[str]]:
+    """A function from somebody to the contents of their notifications, the oldest first."""
+    rung = Notification.select().order_by(Notification.id)
+    return lambda client: [row.content for row in rung.where(Notification.user == client.id)]
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+import models
 from models import Event, EventAttendee, Notification, User
+from web import limits
 
 PATH = "/api/calendar/events"
 ALL = ("calendar:view", "calendar:create", "calendar:update", "calendar:delete")
@@ -196,7 +198,7 @@ def test_an_attendee_sees_an_event_but_changes_nothing(owner, other):
     assert other.get(path).status_code == 200
     assert other.put(path, {"title": "改"}).status_code == 403
     assert other.post(f"{path}/attendees", {"attendeeIds": [other.id]}).status_code == 403
-    assert other.delete(f"{path}/attendees/{other.id}").status_code == 403
+    assert other.delete(f"{path}/attendees/{owner.id}").status_code == 403
     assert other.delete(path).status_code == 403
 
 
@@ -254,6 +256,60 @@ def test_a_refused_invitation_leaves_no_event_and_no_change(owner, other):
     ]
     event = owner.get(path).json["data"]
     assert event["title"] == "评审会" and event["attendees"] == []
+
+
+def test_an_invitation_that_is_taken_back_goes_out_of_the_bell(owner, other, client_with, bell):
+    third, fourth = client_with("calendar:view"), client_with("calendar:view")
+    path = f"{PATH}/{new_event(owner, attendeeIds=[other.id, third.id, fourth.id])['id']}"
+    owner.delete(f"{path}/attendees/{other.id}")
+    owner.put(path, {"attendeeIds": [fourth.id]})
+    assert bell(other) == bell(third) == [] and bell(fourth) == ["评审会"]
+    owner.delete(path)
+    assert bell(fourth) == []
+
+
+def test_an_invitee_may_leave_and_take_nobody_else_along(owner, other, client_with, bell):
+    guest = client_with("calendar:view")
+    path = f"{PATH}/{new_event(owner, attendeeIds=[guest.id, other.id])['id']}"
+    assert guest.delete(f"{path}/attendees/{other.id}").status_code == 403
+    assert guest.delete(f"{path}/attendees/{guest.id}").json["data"] is None
+    assert guest.get(path).status_code == 404 and bell(guest) == []
+    assert [each["id"] for each in owner.get(path).json["data"]["attendees"]] == [other.id]
+    assert owner.delete(f"{path}/attendees/{owner.id}").status_code == 404
+
+
+def test_an_organizer_who_may_only_view_takes_no_invitation_back(client_with, other):
+    viewer = client_with("calendar:view")
+    with models.write():
+        event = Event.create(title="x", start=models.now(), end=models.now(), organizer=viewer.id)
+        EventAttendee.create(event=event, user=other.id)
+    reply = viewer.delete(f"{PATH}/{event.id}/attendees/{other.id}")
+    assert reply.status_code == 403 and "calendar:update" in reply.json["message"]
+
+
+def test_an_event_invites_only_so_many_people(owner, client_with, monkeypatch):
+    manager = client_with("calendar:*")
+    monkeypatch.setattr(limits, "PEOPLE", 2)
+    monkeypatch.setattr(limits, "MANAGED_PEOPLE", 3)
+    crowd = [("attendeeIds", "too_long")]
+    assert refused(owner.post(PATH, {"title": "x", **TIMED, "attendeeIds": [1, 2, 3]})) == crowd
+    path = f"{PATH}/{new_event(owner, attendeeIds=[1, 1, 2])['id']}"
+    assert refused(owner.post(f"{path}/attendees", {"attendeeIds": [3]})) == crowd
+    assert refused(owner.put(path, {"attendeeIds": [2, 3, 4]})) == crowd
+    assert owner.put(path, {"attendeeIds": [2, 3]}).status_code == 200
+    assert manager.post(f"{path}/attendees", {"attendeeIds": [4]}).status_code == 201
+    assert owner.put(path, {"attendeeIds": [2, 3, 4]}).json["data"]["attendeeCount"] == 3
+    assert refused(manager.post(f"{path}/attendees", {"attendeeIds": [5]})) == crowd
+
+
+def test_a_list_shows_the_first_ten_who_are_invited_and_how_many_there_are(owner, client_with):
+    ids = [13, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12]
+    event = new_event(owner, attendeeIds=ids)
+    assert [each["id"] for each in event["attendees"]] == ids and event["attendeeCount"] == 12
+    assert owner.get(PATH).json["data"]["items"] == [{**event, "attendees": event["attendees"][:10]}]
+    viewer = client_with("calendar:*", "dashboard:view")
+    (found,) = [row for row in viewer.get(PATH + "?pageSize=100").json["data"]["items"] if row["id"] == event["id"]]
+    assert len(found["attendees"]) == 10
 
 
 def test_an_event_takes_its_invitations_along(owner, other):

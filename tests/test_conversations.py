@@ -4,6 +4,7 @@ import pytest
 
 import models
 from models import Conversation, Message, User
+from web import limits
 
 ALL = ("messages:view", "messages:create", "messages:update", "messages:delete")
 
@@ -73,6 +74,27 @@ def test_bad_input_is_refused_by_field(people, fields, field, code):
     assert [(d["field"], d["code"]) for d in reply.json["error"]["details"]] == [(field, code)]
 
 
+def test_a_list_shows_the_first_ten_members_and_how_many_there_are(people, client_with):
+    alice, _, _ = people
+    ids = [13, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12]
+    group = alice.post("/api/conversations", {"memberIds": ids}).json["data"]
+    assert [member["id"] for member in group["members"]] == [alice.id, *ids] and group["memberCount"] == 13
+    assert listed(alice) == [{**group, "members": group["members"][:10]}]
+    assert group["name"] == "、".join(member["name"] for member in group["members"][1:10]) + "…"
+    (seen,) = [row for row in listed(client_with("messages:*")) if row["id"] == group["id"]]
+    assert len(seen["members"]) == 10 and seen["memberCount"] == 13
+
+
+def test_a_group_has_only_so_many_members(people, client_with, monkeypatch):
+    monkeypatch.setattr(limits, "PEOPLE", 2)
+    monkeypatch.setattr(limits, "MANAGED_PEOPLE", 3)
+    for client, most in ((people[0], 2), (client_with("messages:*"), 3)):
+        reply = client.post("/api/conversations", {"memberIds": [client.id, 1, 2, 3][: most + 1]})
+        assert [(d["field"], d["code"]) for d in reply.json["error"]["details"]] == [("memberIds", "too_long")]
+        assert reply.json["error"]["details"][0]["message"] == f"最多 {most} 人"
+        assert client.post("/api/conversations", {"memberIds": [client.id, 1, 2, 3][:most]}).status_code == 201
+
+
 def test_the_most_recently_used_comes_first(people):
     alice, bob, carol = people
     older, newer = new_group(alice, bob), new_group(alice, carol)
@@ -140,6 +162,17 @@ def test_who_leaves_a_group_is_out_and_the_last_one_closes_it(client_with, peopl
     assert listed(guest) == [] and [member["id"] for member in listed(alice)[0]["members"]] == [alice.id]
     alice.delete(path)
     assert not Conversation.select().where(Conversation.id == group["id"]).exists()
+
+
+def test_a_conversation_that_one_leaves_goes_out_of_the_bell(people, bell):
+    alice, bob, carol = people
+    group = new_group(alice, bob, carol)["id"]
+    private = send(alice, "私下", recipientId=bob.id)["conversationId"]
+    send(alice, "大家好", conversationId=group)
+    bob.delete(f"/api/conversations/{group}")
+    assert bell(bob) == ["私下"] and bell(carol) == ["大家好"]
+    bob.delete(f"/api/conversations/{private}")
+    assert bell(bob) == []
 
 
 def test_a_private_conversation_that_both_left_is_gone_and_begins_anew(people):

@@ -8,6 +8,7 @@ import pytest
 
 import models
 from models import Document, DocumentReader, DocumentTag, Notification
+from web import limits
 
 GRANTS = (
     "documents:view",
@@ -200,6 +201,26 @@ def test_a_content_has_at_most_a_megabyte_of_bytes(owner):
     assert reply.json["error"]["details"][0]["message"] == "不能超过 1048576 字节"
 
 
+def test_documents_count_in_the_storage_of_their_author(app, owner, other):
+    app.config["STORAGE_QUOTA_MB"] = 1
+    path = shared(owner, other, "edit", content="a" * 600_000)
+    assert owner.post("/api/documents", {"title": "x", "content": "b" * 600_000}).status_code == 413
+    assert other.put(path, {"content": "中" * 349_525, "title": "改"}).json["data"]["size"] == 1_048_575
+    new_document(owner, content="d")
+    reply = other.put(path, {"content": "e" * 1_048_576, "title": "太长"})
+    assert reply.status_code == 413 and reply.json["message"] == "存储空间已满"
+    assert other.get(path).json["data"]["title"] == "改" and len(titles(owner)) == 2
+    assert new_document(other, content="f" * 1_000_000)["size"] == 1_000_000
+
+
+def test_a_document_may_be_shortened_where_the_storage_is_over_full(app, owner):
+    path = f"/api/documents/{new_document(owner, content='a' * 1_048_576)['id']}"
+    new_document(owner, content="b" * 1_048_576)
+    app.config["STORAGE_QUOTA_MB"] = 1
+    assert owner.put(path, {"content": "a" * 1_048_575, "title": "改"}).status_code == 200
+    assert owner.put(path, {"content": "a" * 1_048_576}).status_code == 413
+
+
 def test_name_stands_for_an_absent_title(owner):
     reply = owner.post("/api/documents", {"name": "名"})
     assert reply.json["data"]["title"] == "名" and "X-Ignored-Fields" not in reply.headers
@@ -279,6 +300,17 @@ def test_a_bad_share_shares_nothing(owner, body, where):
     assert Notification.select().where(Notification.content == "周报").count() == 0
 
 
+def test_a_document_is_shared_with_only_so_many_people(owner, other, client_with, monkeypatch):
+    manager, path = client_with("documents:*"), shared(owner, other)
+    monkeypatch.setattr(limits, "PEOPLE", 2)
+    monkeypatch.setattr(limits, "MANAGED_PEOPLE", 3)
+    assert details(owner.post(f"{path}/share", {"userIds": [1, 2]})) == [("userIds", "too_long")]
+    assert owner.post(f"{path}/share", {"userIds": [1, owner.id]}).status_code == 200
+    assert manager.post(f"{path}/share", {"userIds": [2]}).status_code == 200
+    assert owner.post(f"{path}/share", {"userIds": [1, 2], "permission": "edit"}).status_code == 200
+    assert details(manager.post(f"{path}/share", {"userIds": [3]})) == [("userIds", "too_long")]
+
+
 def test_a_document_is_taken_back_from_some_or_from_all(owner, other, client_with):
     third, path = client_with(*GRANTS), shared(owner, other)
     owner.post(f"{path}/share", {"userIds": [third.id]})
@@ -287,6 +319,18 @@ def test_a_document_is_taken_back_from_some_or_from_all(owner, other, client_wit
     assert [client.get(path).status_code for client in (other, third)] == [404, 200]
     assert owner.post(f"{path}/unshare").json["data"]["shared"] is False
     assert third.get(path).status_code == 404
+
+
+def test_what_is_no_longer_shared_or_is_gone_is_read_in_no_bell(owner, other, client_with, bell):
+    third, path = client_with(*GRANTS), shared(owner, other, title="机密")
+    owner.post(f"{path}/share", {"userIds": [third.id]})
+    owner.post(f"{path}/unshare", {"userIds": [other.id]})
+    assert bell(other) == [] and bell(third) == ["机密"]
+    owner.post(f"{path}/unshare")
+    assert bell(third) == []
+    owner.post(f"{path}/share", {"userIds": [third.id]})
+    owner.delete(path)
+    assert bell(third) == []
 
 
 def test_a_batch_deletes_all_or_nothing(owner, other):

@@ -18,7 +18,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 import models
-from models import File, FilePart, Folder, Role, User
+from models import Document, File, FilePart, Folder, Role, User
 from resources import downloads, files, logs
 from seed import packed, picture, printed, sound
 
@@ -423,6 +423,15 @@ def test_the_storage_is_counted_by_type_and_per_user(app, owner, other):
     assert storage["percentage"] == round(100 * storage["used"] / MB, 1)
     kinds = dict.fromkeys(File.TYPES, 0)
     assert storage["breakdown"] == {**kinds, "other": 104858, "image": len(PNG)}
+
+
+def test_documents_take_room_among_the_files_of_their_kind(app, owner):
+    with models.write():
+        Document.compose(title="x", author=owner.id, content="中" * 300_000)
+    app.config["STORAGE_QUOTA_MB"] = 1
+    storage = owner.get("/api/files/storage").json["data"]
+    assert storage["used"] == storage["breakdown"]["document"] == 900_000
+    assert send(owner, b"x" * 200_000).status_code == 413 and send(owner, b"x" * 100_000).status_code == 201
 
 
 def test_the_quota_holds_under_uploads_at_once(app, owner):

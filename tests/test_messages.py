@@ -131,6 +131,20 @@ def test_a_message_rings_the_bell_of_the_others(client_with, alice):
     assert bob.get("/api/notifications/unread-count").json["data"] == {"count": 1}
 
 
+def test_a_message_that_was_deleted_is_read_in_nobodys_bell(alice, bob, bell):
+    kept, gone = send(alice, "公开", recipientId=bob.id), send(alice, "秘密", recipientId=bob.id)
+    assert bell(bob) == ["公开", "秘密"]
+    alice.delete(f"/api/messages/{gone['id']}")
+    assert bell(bob) == ["公开"] and bob.get(f"/api/messages/{kept['id']}").status_code == 200
+
+
+def test_who_deletes_a_message_from_their_own_view_leaves_it_in_the_bells_of_the_others(alice, bob, carol, bell):
+    group = alice.post("/api/conversations", {"memberIds": [bob.id, carol.id]}).json["data"]["id"]
+    path = f"/api/messages/{send(alice, conversationId=group)['id']}"
+    assert bob.delete(path).status_code == 200
+    assert bell(bob) == [] and bell(carol) == ["你好"]
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "code"),
     [

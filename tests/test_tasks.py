@@ -108,3 +108,12 @@ def test_a_task_rings_the_bell_of_whom_it_is_given_to_once(owner, other):
     task = new_task(owner, assigneeId=other.id)
     owner.put(f"/api/tasks/{task['id']}", {"assigneeId": other.id, "title": "改"})
     assert Notification.select().where(Notification.user == other.id).count() == 1
+
+
+def test_a_task_that_was_given_to_somebody_else_or_is_gone_is_read_in_no_bell(owner, other, client_with, bell):
+    third = client_with("tasks:view")
+    path = f"/api/tasks/{new_task(owner, assigneeId=other.id, title='保密')['id']}"
+    owner.put(path, {"assigneeId": third.id})
+    assert bell(other) == [] and bell(third) == ["保密"]
+    owner.delete(path)
+    assert bell(third) == []

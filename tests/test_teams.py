@@ -105,6 +105,15 @@ def test_a_member_may_leave(owner, other, path):
     assert other.get(path).status_code == 404
 
 
+def test_a_team_that_one_is_out_of_or_that_is_gone_is_read_in_no_bell(owner, other, client_with, path, bell):
+    third = client_with("teams:view")
+    add(owner, path, other), add(owner, path, third)
+    other.delete(f"{path}/members/{other.id}")
+    assert bell(other) == [] and bell(third) == ["前端组"]
+    owner.delete(path)
+    assert bell(third) == []
+
+
 def test_a_team_keeps_an_admin_as_long_as_it_has_members(owner, other, path):
     add(owner, path, other)
     mine = f"{path}/members/{owner.id}"

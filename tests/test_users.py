@@ -208,3 +208,15 @@ def test_the_id_of_a_deleted_user_is_not_given_again(root):
         ids.append(root.post("/api/users", PLAIN).json["data"]["id"])
         root.delete(f"/api/users/{ids[-1]}")
     assert ids[1] == ids[0] + 1
+
+
+def test_what_goes_with_a_user_is_read_in_no_bell(root, client_with, bell):
+    author, reader = client_with("*"), client_with("notifications:view")
+    document = author.post("/api/documents", {"title": "文档"}).json["data"]["id"]
+    author.post(f"/api/documents/{document}/share", {"userIds": [reader.id]})
+    times = {"start": "2026-11-24", "end": "2026-11-25", "attendeeIds": [reader.id]}
+    author.post("/api/calendar/events", {"title": "日程", **times})
+    author.post("/api/tasks", {"title": "任务", "assigneeId": reader.id})
+    author.post("/api/messages", {"content": "消息", "recipientId": reader.id})
+    assert bell(reader) == ["文档", "日程", "任务", "消息"]
+    assert root.delete(f"/api/users/{author.id}").status_code == 200 and bell(reader) == []

@@ -74,6 +74,8 @@ MANAGED_PEOPLE = 1000
 NOTIFICATIONS = 300
 #: Rows of one kind that an account may own (documents, files, folders, events, tasks, conversations).
 ROWS = 10_000
+#: Messages that an account has sent and not deleted: thirty a day for nine years.
+MESSAGES = 100_000
 #: Live sessions of one account; the login after that ends the oldest one.
 SESSIONS = 1000
 

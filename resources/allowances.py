@@ -1,0 +1,60 @@
+"""What one account may own and cause, counted in the database, so that several processes agree.
+
+The limits stand with their reasons in `web/limits.py`. A view calls these by name before, or in the transaction in
+which, it writes; a refusal takes everything back that was written with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+
+import models
+from models import BaseModel, File, Notification
+from resources.api import manages
+from resources.errors import refuse, refuse_field
+from resources.prepared import rows
+from resources.security import current_user
+from web import limits
+
+
+def refuse_more_than(most: int, model: type[BaseModel]) -> None:
+    """409 if the caller owns `most` rows of the model, whatever the caller manages."""
+    (owned,) = rows(model.number_of, most, owner=current_user.id)
+    if owned.number >= most:
+        refuse(409, f"You may own at most {most} of these")
+
+
+def refuse_full_storage(owner: int, size: int) -> None:
+    """413 if `size` more bytes are too many for what `owner` may store, files and documents together."""
+    used = sum(File.used_by(owner).values())
+    if used + size > current_app.config["STORAGE_QUOTA_MB"] * limits.MB:
+        refuse(413, "Your storage is full")
+
+
+def refuse_crowd(field: str, number: int, model: type[BaseModel]) -> None:
+    """400 on `field` if so many people are too many for one row of the model; who manages it may name more."""
+    most = limits.MANAGED_PEOPLE if manages(model) else limits.PEOPLE
+    if number > most:
+        refuse_field(field, f"More than {most} people.")
+
+
+def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
+    """Tell `users` what the caller did (`Notification.tell`); 429 if the caller caused too much in the last minute.
+
+    An act that is alone in its minute passes, however many it tells: how many that can be, `refuse_crowd` has said.
+    """
+    if not users:
+        return
+    now = models.now()
+    minute_ago = now - timedelta(minutes=1)
+    # None of later than now: the clock was set back since, and they would count for as long.
+    caused = rows(Notification.caused_by, actor=current_user.id, since=minute_ago, until=now)
+    over = len(caused) + len(users) - limits.NOTIFICATIONS
+    if caused and over > 0:
+        free = caused[min(over, len(caused)) - 1].created_at  # when this one is a minute old, there is room
+        refuse(429, retry_after=int((free - minute_ago).total_seconds()) + 1)
+    Notification.tell(users, type, title, actor=current_user.id, **about)
