@@ -268,16 +268,21 @@ def configure(app: Flask, config: Config) -> None:
     seed.zone = app.config["TIMEZONE"]
 
 
+def connect(url: str, threads: int) -> models.SQLite | models.Postgres:
+    """Open the database at `url` for so many threads that serve requests. Raises DatabaseRefused."""
+    return models.connect(
+        url,
+        connections=threads + 2,
+        statement_seconds=limits.STATEMENT_SECONDS,
+        write_seconds=limits.WRITE_SECONDS,
+        writers=threads * 3 // 4,  # the others still read
+    )
+
+
 def open_database(config: Config) -> None:
     """Connect, make the tables of an empty database and seed it. Raises DatabaseRefused."""
     try:
-        models.connect(
-            config.database_url,
-            connections=config.threads + 2,
-            statement_seconds=limits.STATEMENT_SECONDS,
-            write_seconds=limits.WRITE_SECONDS,
-            writers=config.threads * 3 // 4,  # the others still read
-        )
+        connect(config.database_url, config.threads)
         # The making and the filling together: two first starts at once make one database.
         with models.unhurried(), models.write():
             if models.create_tables():

@@ -141,7 +141,7 @@ class KeptApplication:
         for metric in app.extensions["metrics"]._collector_to_names:
             metric.clear()
         seed.zone = app.config["TIMEZONE"]
-        models.connect(url, connections=app.config["THREADS"] + 2).prepared = self.selects
+        halolight.connect(url, app.config["THREADS"]).prepared = self.selects
         return app
 
 
