@@ -44,10 +44,11 @@ from peewee import (
     ValuesList,
     chunked,
     fn,
+    sort_models,
 )
 from werkzeug.security import generate_password_hash
 
-# Callers take these from here, and tests set the clock as `models.now`.
+from database import engines
 from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, unhurried, write  # noqa: F401
 
 #: Raised by one whenever a table changes; a database of another version is refused at the start.
@@ -70,14 +71,14 @@ def make_hash(password: str) -> str:
 def create_tables() -> bool:
     """Make the tables in an empty database; say whether they were missing. Raises DatabaseRefused."""
     with unhurried(), write():
-        tables = set(db.get_tables())
-        if not tables:
-            db.create_tables(TABLES)
+        there = set(db.get_tables())
+        if not there:
+            db.create_tables(tables())
             index_sorts()
             Setting.create(key="version", value=SCHEMA_VERSION)
             Setting.create(key="secret", value=secrets.token_urlsafe(48))
             return True
-        version = Setting.read("version") if "settings" in tables else None
+        version = Setting.read("version") if "settings" in there else None
     if version is None:
         raise DatabaseRefused("the database holds another application's tables; it was not touched")
     if version != SCHEMA_VERSION:
@@ -87,7 +88,7 @@ def create_tables() -> bool:
 
 def index_sorts() -> None:
     """An index for each order that a list offers: its first page then costs the same at any number of rows."""
-    for model in TABLES:
+    for model in tables():
         for name in getattr(model, "SORTS", ()):
             column = cast(Any, model).sort_column(name)
             if not isinstance(column, Field) or column.unique:
@@ -109,7 +110,7 @@ def unique_field(error: IntegrityError) -> str | None:
     if getattr(driver, "sqlstate", None) != "23505":
         return None
     name = driver.diag.constraint_name
-    for model in TABLES:
+    for model in tables():
         for index in model._meta.fields_to_index():
             if index._unique and index._name == name:
                 return index._expressions[-1].column_name
@@ -238,7 +239,28 @@ def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
         db.execute_sql(insert_statement(model, fields) + places * (len(some) - 1), [*itertools.chain(*some)])
 
 
-class BaseModel(Model):
+class Table(Model):
+    """The base of every table; its name is that of the model in the plural."""
+
+    class Meta:
+        database = db
+        legacy_table_names = False
+        table_function = table_name
+
+
+def tables() -> list[Any]:
+    """Every table, each after those that it refers to: the subclasses of Table that have none themselves."""
+    found, pending = [], [Table]
+    while pending:
+        model = pending.pop()
+        pending += model.__subclasses__()
+        found += [] if model.__subclasses__() else [model]
+    return sort_models(found)
+
+
+class BaseModel(Table):
+    """A table whose rows have an `id`, which is never given again."""
+
     #: The resource whose `manage` permission opens every row.
     RESOURCE: ClassVar[str] = ""
     #: What a list can be narrowed by: name of the argument → condition on a value or a placeholder.
@@ -251,11 +273,6 @@ class BaseModel(Model):
     OWNER: ClassVar[str] = ""
 
     id: Any = Key()
-
-    class Meta:
-        database = db
-        legacy_table_names = False
-        table_function = table_name
 
     @classmethod
     def sort_column(cls, name: str) -> Any:
@@ -285,7 +302,7 @@ class BaseModel(Model):
         """Write those of `values` that differ from what is stored, and nothing else; gives the row itself."""
         changed = {name: value for name, value in values.items() if getattr(self, name) != value}
         if changed and "updated_at" in self._meta.fields:
-            changed["updated_at"] = now()
+            changed["updated_at"] = engines.now()
         if changed:
             for name, value in changed.items():
                 setattr(self, name, value)
@@ -296,15 +313,10 @@ class BaseModel(Model):
             db.execute_sql(statement, [*bound, self.id])
         return self
 
-    def delete_instance(self, *args: Any, **kwargs: Any) -> int:
-        """Delete the row with the notifications about it, which would go on showing what was in it."""
-        Notification.forget(type(self), [self.id])
-        return super().delete_instance(*args, **kwargs)
-
 
 class Timestamped(BaseModel):
-    created_at = UTCField(default=lambda: now())
-    updated_at = UTCField(default=lambda: now())
+    created_at = UTCField(default=lambda: engines.now())
+    updated_at = UTCField(default=lambda: engines.now())
 
 
 def owned(model: type[Model], related_name: str, **options: Any) -> Any:
@@ -312,16 +324,11 @@ def owned(model: type[Model], related_name: str, **options: Any) -> Any:
     return ForeignKeyField(model, backref=related_name, on_delete="CASCADE", **options)
 
 
-class Setting(Model):
+class Setting(Table):
     """What the database remembers of itself: its schema version, the signing secret, when it was seeded."""
 
     key = CharField(primary_key=True)
     value = TextField()
-
-    class Meta:
-        database = db
-        legacy_table_names = False
-        table_name = "settings"
 
     @classmethod
     def read(cls, key: str) -> str | None:
@@ -330,6 +337,16 @@ class Setting(Model):
     @classmethod
     def keep(cls, key: str, value: str) -> None:
         cls.insert(key=key, value=value).on_conflict(conflict_target=[cls.key], update={cls.value: value}).execute()
+
+
+class Noticed:
+    """A row that notifications tell of. They go with it, because they would go on showing what was in it."""
+
+    id: Any
+
+    def delete_instance(self, *args: Any, **kwargs: Any) -> int:
+        Notification.forget(type(self), [self.id])
+        return super().delete_instance(*args, **kwargs)  # type: ignore[misc]
 
 
 # --- People ----------------------------------------------------------------------------------------------------------
@@ -357,7 +374,7 @@ class Role(Timestamped):
         )
 
 
-class User(Timestamped):
+class User(Noticed, Timestamped):
     STATUSES = ("active", "inactive", "suspended")
 
     email = CharField(unique=True)
@@ -448,7 +465,7 @@ class User(Timestamped):
     def end_sessions(self, but: int | None = None) -> None:
         """End every session, or all but one, with its access tokens, on the next request."""
         live = (Session.user == self) & Session.ended_at.is_null()
-        Session.update(ended_at=now()).where(live & (Session.id != but) if but else live).execute()
+        Session.update(ended_at=engines.now()).where(live & (Session.id != but) if but else live).execute()
 
 
 def person(alias: Any, prefix: str) -> tuple[Any, ...]:
@@ -465,8 +482,8 @@ class Session(BaseModel):
     epoch = IntegerField(default=0)
     device = CharField(default="")
     address = CharField(default="")
-    created_at = UTCField(default=lambda: now())
-    last_used_at = UTCField(default=lambda: now())
+    created_at = UTCField(default=lambda: engines.now())
+    last_used_at = UTCField(default=lambda: engines.now())
     expires_at = UTCField(index=True)
     ended_at = UTCField(null=True)
 
@@ -509,7 +526,7 @@ class FailedAttempt(BaseModel):
     """A wrong password, or a reset asked for, counted against an account or an address."""
 
     key = CharField()
-    at = UTCField(default=lambda: now(), index=True)
+    at = UTCField(default=lambda: engines.now(), index=True)
 
     class Meta:
         indexes = ((("key", "at"), False),)
@@ -522,7 +539,7 @@ class Mail(BaseModel):
     user = owned(User, "mails")
     #: The password was set since, by this mail's link or otherwise.
     used = BooleanField(default=False)
-    created_at = UTCField(default=lambda: now())
+    created_at = UTCField(default=lambda: engines.now())
 
 
 # --- Documents and files ---------------------------------------------------------------------------------------------
@@ -584,7 +601,7 @@ Folder.add_index(
 )
 
 
-class Document(Timestamped):
+class Document(Noticed, Timestamped):
     RESOURCE = "documents"
     OWNER = "author"
     TYPES = ("document", "spreadsheet", "presentation", "pdf", "image", "code", "other")
@@ -672,7 +689,7 @@ class Document(Timestamped):
         if "content" in values:
             values["size"] = len(values["content"].encode())
         if self.set_tags(values.pop("tags", None)):
-            values["updated_at"] = now()
+            values["updated_at"] = engines.now()
         return super().change(**values)
 
     def set_tags(self, names: Iterable[str] | None) -> bool:
@@ -797,7 +814,7 @@ class File(Timestamped):
         return used
 
 
-class FilePart(Model):
+class FilePart(Table):
     """Some of a file's bytes: in a table of their own, so that lists never touch them.
 
     In parts, as what goes through a driver at once stays in its memory, a copy for each connection.
@@ -811,9 +828,6 @@ class FilePart(Model):
     data = BlobField()
 
     class Meta:
-        database = db
-        legacy_table_names = False
-        table_name = "file_parts"
         primary_key = CompositeKey("file", "number")
 
     @classmethod
@@ -921,7 +935,7 @@ class ConversationMember(BaseModel):
         return cls.select(cls.conversation).where(cls.user == user, ~cls.away)
 
 
-class Message(BaseModel):
+class Message(Noticed, BaseModel):
     RESOURCE = "messages"
     OWNER = "sender"
     TYPES = ("text", "image", "file")
@@ -932,7 +946,7 @@ class Message(BaseModel):
     sender = owned(User, "messages")
     content = TextField()
     type = CharField(default="text")
-    created_at = UTCField(default=lambda: now())
+    created_at = UTCField(default=lambda: engines.now())
 
     FILTERS = {
         "conversation_id": one_of(conversation),
@@ -1037,7 +1051,7 @@ class Notification(BaseModel):
     #: Who caused it; None where nobody did, or where they are gone.
     actor_id: int | None
     actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)  # a pair has it
-    created_at = UTCField(default=lambda: now())
+    created_at = UTCField(default=lambda: engines.now())
 
     FILTERS = {"type": one_of(type), "read": one_of(read)}
     SORTS = ("createdAt", "title")
@@ -1067,10 +1081,12 @@ class Notification(BaseModel):
         title: str,
         *,
         content: str = "",
-        target: BaseModel,
+        target: Any,
         actor: int | None = None,
     ) -> None:
         """Notify `users` of what `actor` did to `target`; `title` is an English text of the catalogue."""
+        model = target.__class__
+        assert issubclass(model, Noticed), f"{model.__name__} must be Noticed, or what tells of its rows outlives them"
         common = {"type": type, "title": title, "content": content[:200], "actor": actor}
         common |= {"target_type": target._meta.name, "target_id": target.id}
         common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
@@ -1092,7 +1108,7 @@ class Notification(BaseModel):
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------
 
 
-class Team(Timestamped):
+class Team(Noticed, Timestamped):
     RESOURCE = "teams"
 
     name = CharField()
@@ -1141,7 +1157,7 @@ class TeamMember(BaseModel):
         return cls.select(cls.team).where(cls.user == user)
 
 
-class Event(Timestamped):
+class Event(Noticed, Timestamped):
     """An event. An all-day event keeps plain dates, as midnights without a zone; its end is exclusive."""
 
     RESOURCE = "calendar"
@@ -1242,7 +1258,7 @@ class EventAttendee(BaseModel):
         return cls.select(cls.event).where(cls.user == user)
 
 
-class Task(Timestamped):
+class Task(Noticed, Timestamped):
     RESOURCE = "tasks"
     OWNER = "creator"
     STATUSES = ("pending", "in_progress", "done")
@@ -1318,7 +1334,7 @@ class Order(BaseModel):
     #: In fen, a hundredth of a yuan.
     amount = IntegerField()
     cost = IntegerField()
-    created_at = UTCField(default=lambda: now(), index=True)
+    created_at = UTCField(default=lambda: engines.now(), index=True)
 
     @classmethod
     def per_span(cls, **bounds: Any) -> Select:
@@ -1338,7 +1354,7 @@ class Visit(BaseModel):
     #: Who it was: a user's id, or one of the unknown visitors of the seeded days.
     visitor = CharField()
     pages = IntegerField(default=1)
-    at = UTCField(default=lambda: now(), index=True)
+    at = UTCField(default=lambda: engines.now(), index=True)
 
     @classmethod
     def per_span(cls, **bounds: Any) -> Select:
@@ -1356,7 +1372,7 @@ class Activity(BaseModel):
     target_id = IntegerField(null=True)
     #: The name of the target when it happened.
     target_name = CharField(default="")
-    created_at = UTCField(default=lambda: now())
+    created_at = UTCField(default=lambda: engines.now())
 
     SORTS = ("createdAt",)
     SORT = "-createdAt"
@@ -1398,11 +1414,3 @@ def totals(user: Any) -> Select:
         "unread_messages": MessageMark.select(ROWS).where(unread),
     }
     return User.select(ROWS.alias("total_users"), *(query.alias(name) for name, query in counts.items()))
-
-
-#: Every table, each after those that it refers to.
-TABLES: tuple[type[Model], ...] = (
-    *(Setting, Role, User, Session, RefreshToken, FailedAttempt, Mail, Folder, Document, DocumentTag, DocumentShare),
-    *(DocumentReader, File, FilePart, Conversation, ConversationMember, Message, MessageMark, Notification, Team),
-    *(TeamMember, Event, EventAttendee, Task, Order, Visit, Activity),
-)

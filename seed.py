@@ -581,7 +581,7 @@ def reset() -> None:
         sessions: list[Any] = list(Session.select().where(Session.user <= len(PEOPLE)).dicts())
         kept = [session["id"] for session in sessions]
         tokens: list[Any] = list(RefreshToken.select().where(RefreshToken.session.in_(kept)).dicts())
-        for model in reversed(models.TABLES):
+        for model in reversed(models.tables()):
             if model is not Setting:
                 model.delete().execute()
         seed(demo=True)

@@ -311,7 +311,7 @@ def test_changing_the_password_ends_the_other_sessions_and_keeps_this_one(http):
 
 def test_no_token_is_kept_in_the_database(http):
     tokens = login(http).json
-    for model in models.TABLES:
+    for model in models.tables():
         text = str(list(model.select().dicts()))
         assert tokens["refreshToken"] not in text and tokens["accessToken"] not in text
 

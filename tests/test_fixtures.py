@@ -23,7 +23,7 @@ def state(app):
     on_sqlite = isinstance(models.db.obj, models.SQLite)
     question = "PRAGMA query_only" if on_sqlite else "SHOW default_transaction_read_only"
     return {
-        "rows": {model.__name__: sorted(map(repr, model.select().tuples())) for model in models.TABLES},
+        "rows": {model.__name__: sorted(map(repr, model.select().tuples())) for model in models.tables()},
         "columns": {
             table: [column.name for column in models.db.get_columns(table)] for table in models.db.get_tables()
         },

@@ -428,7 +428,7 @@ def test_nothing_but_the_fields_of_the_contract_is_written(app, member, own):
         data = reply.json["data"].get("user", reply.json["data"])
         assert not [name for name in extra if name in data and data[name] == extra[name]], (method, path, data)
     assert User.get_by_id(member.id).role_id == role and Role.select().where(Role.is_system).count() == system
-    for model in models.TABLES:
+    for model in models.tables():
         for field in model._meta.sorted_fields:
             if getattr(field, "rel_model", None) is User:
                 assert not model.select().where(field == stranger.id).exists(), field
