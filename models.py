@@ -18,7 +18,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, ClassVar, Self, cast
 
-from peewee import (
+from peewee import (  # type: ignore[attr-defined]
     CTE,
     JOIN,
     SQL,
