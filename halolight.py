@@ -7,20 +7,12 @@ Configuration, the application and the command line; the server is in `web/serve
 from __future__ import annotations
 
 import io
-import json
-import logging
 import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, fields
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import peewee
@@ -30,189 +22,22 @@ from marshmallow import ValidationError
 from tzlocal import get_localzone
 from werkzeug.routing import IntegerConverter
 
-import models
 import seed
-from models import DatabaseRefused, Role, Setting, User
-from resources import RESOURCES, demo, hooks, prepared, system
+from database import base, engines
+from database.base import Setting
+from database.engines import DatabaseRefused
+from models import Document, Role, User
+from resources import RESOURCES, demo, system
 from resources.auth import RegisterArgs
-from resources.errors import Api
-from resources.logs import JSONLines, TextLines, mask_paths
-from resources.schemas import MAX_ID
-from web import limits
+from web import hooks, limits, passwords
+from web.config import ENV_FILE, BadConfiguration, Config
+from web.errors import Api
+from web.fields import MAX_ID
+from web.logs import configure_logging
 from web.server import listening_sockets, serve
-
-ROOT = Path(__file__).resolve().parent
-ENV_FILE = ROOT / ".env"
-
-
-class BadConfiguration(Exception):
-    """A variable with a value that is not allowed; the text is one line that names it."""
-
-
-# --- Configuration ---------------------------------------------------------------------------------------------------
-
-
-def duration(text: str) -> timedelta:
-    """`30s`, `15m`, `12h`, `7d`."""
-    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if not found or not int(found[1]):
-        raise ValueError("such as 30s, 15m, 12h or 7d")
-    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    seconds = timedelta(**{unit: int(found[1])})
-    if seconds > timedelta(days=3650):
-        raise ValueError("at most 3650d")
-    return seconds
-
-
-def whole(minimum: int, maximum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not minimum <= int(text) <= maximum:
-            raise ValueError(f"a whole number from {minimum} to {maximum}")
-        return int(text)
-
-    return parse
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def yes_or_no(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-        raise ValueError("true or false")
-    return text.lower() in ("true", "1", "yes")
-
-
-def names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
-
-
-def origin(text: str) -> str:
-    url = urlsplit(text.strip().rstrip("/"))
-    if url.scheme not in ("http", "https") or not url.netloc or url.path or url.query or "@" in url.netloc:
-        raise ValueError("an origin such as http://localhost:3000")
-    return f"{url.scheme}://{url.netloc}".lower()
-
-
-def origins(text: str) -> tuple[str, ...]:
-    try:
-        listed = (
-            json.loads(text) if text.lstrip().startswith("[") else [part for part in text.split(",") if part.strip()]
-        )
-        return tuple(origin(part) for part in listed)
-    except (ValueError, AttributeError) as error:
-        raise ValueError('a JSON list or commas between origins: ["http://localhost:3000"]') from error
-
-
-def timezone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("an IANA name such as Asia/Shanghai") from error
-
-
-def database_url(text: str) -> str:
-    """A URL whose scheme is `sqlite` (its path taken from the folder of this file) or `postgresql`."""
-    scheme, _, rest = text.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and rest[1:] and ":memory:" not in rest:
-        return f"sqlite:///{ROOT / rest[1:]}"
-    credentials, _, place = rest.rpartition("@")
-    # Where these are not escaped, a part of the password would be taken for the host, and shown as such.
-    if re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme) and rest.strip("/") and not re.search(r"[@/?#\[\]]", credentials):
-        with suppress(ValueError):  # which would show what was taken for the port
-            urlsplit(f"//{place}").port  # noqa: B018
-            return f"postgresql://{rest}"
-    raise ValueError(
-        "sqlite:///./halolight.db or postgresql://user:password@host:5432/name (a / in the password is %2F, an @ %40)"
-    )
-
-
-def secret(text: str) -> str:
-    if len(text.encode()) < 32:
-        raise ValueError("at least 32 bytes")
-    return text
-
-
-def variable(parse: Callable[[str], Any], default: Any, hidden: bool = False) -> Any:
-    return field(default=default, metadata={"parse": parse, "hidden": hidden})
-
-
-@dataclass(frozen=True)
-class Config:
-    """What the environment and an optional `.env` say; the name in capitals is the variable."""
-
-    database_url: str = variable(database_url, f"sqlite:///{ROOT / 'halolight.db'}", hidden=True)
-    #: Empty: the one that the database keeps since its first start.
-    jwt_secret: str = variable(secret, "", hidden=True)
-    jwt_access_expires: timedelta = variable(duration, timedelta(minutes=15))
-    jwt_refresh_expires: timedelta = variable(duration, timedelta(days=7))
-    port: int = variable(whole(0, 65535), 8000)
-    #: Empty: both loopbacks, 0.0.0.0 in production. Plain HOST is not read: conda and zsh set it.
-    halolight_host: str = variable(str, "")
-    node_env: str = variable(one_of("development", "test", "production"), "development")
-    cors_origins: tuple[str, ...] = variable(origins, ("http://localhost:3000",))
-    allowed_hosts: tuple[str, ...] = variable(names, ())
-    trusted_proxy: str = variable(str, "")
-    #: Empty: the first of CORS_ORIGINS.
-    frontend_url: str = variable(origin, "")
-    timezone: ZoneInfo | None = variable(timezone, None)
-    default_language: str = variable(one_of("zh", "en"), "zh")
-    max_upload_mb: int = variable(whole(1, 1024), 10)
-    storage_quota_mb: int = variable(whole(1, 1_000_000), 100)
-    threads: int = variable(whole(2, 256), 32)
-    login_rate_limit: int = variable(whole(1, 100_000), 20)
-    log_level: str = variable(one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
-    log_format: str = variable(one_of("text", "json"), "text")
-    metrics_token: str = variable(str, "", hidden=True)
-    seed_demo: bool | None = variable(yes_or_no, None)
-    registration: str = variable(one_of("open", "closed"), "")
-    docs: str = variable(one_of("on", "off"), "")
-    demo_controls: str = variable(one_of("open"), "")
-
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Config:
-        """The configuration in `given` (variable → text); empty is unset. Raises BadConfiguration."""
-        values = {}
-        for each in fields(cls):
-            name, text = each.name.upper(), str(given.get(each.name.upper()) or "").strip()
-            if not text:
-                continue
-            try:
-                values[each.name] = each.metadata["parse"](text)
-            except ValueError as error:
-                shown = "***" if each.metadata["hidden"] else text[:100]
-                raise BadConfiguration(f"{name}={shown} is not allowed: {error}") from None
-        config = cls(**values)
-        if config.production and not config.jwt_secret:
-            raise BadConfiguration("JWT_SECRET is required in production: at least 32 bytes")
-        return config
-
-    @property
-    def production(self) -> bool:
-        return self.node_env == "production"
-
-    @property
-    def host(self) -> str:
-        return self.halolight_host or ("0.0.0.0" if self.production else "localhost")  # noqa: S104
-
-    @property
-    def beyond_loopback(self) -> bool:
-        return self.host not in ("localhost", "127.0.0.1", "::1")
-
-    @property
-    def demo(self) -> bool:
-        """Whether an empty database is filled with demo rows."""
-        return not self.production if self.seed_demo is None else self.seed_demo
 
 
 # --- The application -------------------------------------------------------------------------------------------------
-
-
 class Id(IntegerConverter):
     """A row's id in a path: ASCII digits, no more than a Postgres integer holds; anything else is no such row."""
 
@@ -235,7 +60,7 @@ def create_app(**overrides: Any) -> Flask:
     app.config["JWT_SECRET"] = config.jwt_secret or Setting.read("secret")
     app.url_map.converters["id"] = Id
     app.url_map.strict_slashes = False  # a redirect would break a CORS preflight
-    app.json = prepared.JSON(app)
+    app.json = hooks.JSON(app)
     hooks.init_app(app)
     app.register_blueprint(system.pages)
     if (config.docs or ("off" if config.production else "on")) == "on":
@@ -268,9 +93,9 @@ def configure(app: Flask, config: Config) -> None:
     seed.zone = app.config["TIMEZONE"]
 
 
-def connect(url: str, threads: int) -> models.SQLite | models.Postgres:
+def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
     """Open the database at `url` for so many threads that serve requests. Raises DatabaseRefused."""
-    return models.connect(
+    return engines.connect(
         url,
         connections=threads + 2,
         statement_seconds=limits.STATEMENT_SECONDS,
@@ -284,8 +109,8 @@ def open_database(config: Config) -> None:
     try:
         connect(config.database_url, config.threads)
         # The making and the filling together: two first starts at once make one database.
-        with models.unhurried(), models.write():
-            if models.create_tables():
+        with engines.unhurried(), engines.write():
+            if base.create_tables():
                 seed.seed(demo=config.demo)
     except DatabaseRefused as error:
         raise DatabaseRefused(f"DATABASE_URL: {error}") from None
@@ -293,19 +118,17 @@ def open_database(config: Config) -> None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatabaseRefused(f"DATABASE_URL: the database cannot be opened ({reason})") from None
     finally:
-        models.release()
+        engines.release()
 
 
 def known_permissions(app: Flask) -> list[str]:
     """Every permission that a route or a rule of a model asks for."""
     asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
-    scoped = {getattr(model, "RESOURCE", "") for model in models.tables()} - {""} | {"users"}
+    scoped = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""} | {"users"}
     return sorted(asked | {f"{resource}:manage" for resource in scoped})
 
 
 # --- The command line ------------------------------------------------------------------------------------------------
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--host", help="Listen on this address (default: both loopbacks).")
 @click.option("--port", help="Listen on this port, 0 for a free one (default: 8000).")
@@ -368,22 +191,13 @@ def make_admin(email: str) -> str:
         reason = next(iter(error.messages_dict.values()))[0]
         raise BadConfiguration(f"{name}: {reason}") from None
     try:
-        with models.write():
+        with engines.write():
             role = Role.get(Role.name == "super_admin")
-            return User.register(email=data["email"], role=role, password_hash=models.make_hash(data["password"])).email
+            return User.register(
+                email=data["email"], role=role, password_hash=passwords.make_hash(data["password"])
+            ).email
     except peewee.IntegrityError:
         raise BadConfiguration(f"--create-admin: {data['email']} is taken") from None
-
-
-def configure_logging(app: Flask) -> None:
-    # What no format of ours shows need not be found out for every line (logging HOWTO, "Optimization").
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler()
-    text = TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JSONLines() if app.config["LOG_FORMAT"] == "json" else text)
-    handler.addFilter(mask_paths)
-    logging.basicConfig(level=app.config["LOG_LEVEL"], handlers=[handler])
 
 
 def welcome(app: Flask, sockets: list[socket.socket]) -> None:
@@ -404,6 +218,33 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
     click.echo(f"API docs: {address}/docs   {address}/redoc")
     click.echo(f"HaloLight ready on {address}")
     sys.stdout.flush()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--reset", "again", is_flag=True, help="First put the demo data back as it was seeded.")
+@click.option("--users", type=click.IntRange(0), metavar="N", help="Then add users until there are N.")
+@click.option("--documents", type=click.IntRange(0), metavar="N", help="Then add documents until there are N.")
+def fill(again: bool, users: int | None, documents: int | None) -> None:
+    """Fill an empty database with the demo data; any other stays as it is.
+
+    Users and documents that are added by number have the demo password, and go with the next --reset.
+    """
+    try:
+        create_app()
+        if again:
+            seed.reset()
+        if not seed.seeded():
+            raise seed.NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
+    except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
+        click.echo(f"seed: {error}", err=True)
+        sys.exit(2)
+    days = seed.age_in_days()
+    click.echo("The demo data is as it was seeded." if again else f"The demo data is there ({days} days old).")
+    if users is not None:
+        seed.grow(User, seed.add_users, users)
+    if documents is not None:
+        seed.grow(Document, seed.add_documents, documents)
+    engines.db.close_all()
 
 
 if __name__ == "__main__":

@@ -7,336 +7,34 @@ Its `where` speaks of the model's own columns only, so that rows can be counted 
 
 from __future__ import annotations
 
-import functools
 import itertools
-import json
-import operator
 import re
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
-from typing import Any, ClassVar, Self, cast
+from typing import Any, Self
 
-from peewee import (  # type: ignore[attr-defined]
-    CTE,
-    JOIN,
-    SQL,
-    AutoField,
+from peewee import (
     BlobField,
     BooleanField,
     Case,
     CharField,
     CompositeKey,
     DateField,
-    DateTimeField,
     DoubleField,
-    Field,
     ForeignKeyField,
     IntegerField,
-    IntegrityError,
-    Model,
-    NodeList,
     Select,
-    SqliteDatabase,
     TextField,
     Value,
-    ValuesList,
-    chunked,
     fn,
-    sort_models,
 )
-from werkzeug.security import generate_password_hash
 
 from database import engines
-from database.engines import DatabaseRefused, Postgres, SQLite, connect, db, now, release, unhurried, write  # noqa: F401
-
-#: Raised by one whenever a table changes; a database of another version is refused at the start.
-SCHEMA_VERSION = "3"
-
-#: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
-HASH_METHOD = "scrypt:32768:8:1"
+from database.base import BaseModel, StringsField, Table, Timestamped, UTCField, insert_rows, owned
+from database.rules import ROWS, among, contains, gathered, one_of, per_span, person
 
 #: How many of the people in an event or a conversation a list shows beside their number.
 SHOWN = 10
-#: How many rows: SQLite need not look into any, as it must to count the values of a column.
-ROWS: Any = fn.COUNT(SQL("*"))
-
-
-def make_hash(password: str) -> str:
-    """The hash under which a password is kept; it takes 0.1 s on purpose."""
-    return generate_password_hash(password, HASH_METHOD)
-
-
-def create_tables() -> bool:
-    """Make the tables in an empty database; say whether they were missing. Raises DatabaseRefused."""
-    with unhurried(), write():
-        there = set(db.get_tables())
-        if not there:
-            db.create_tables(tables())
-            index_sorts()
-            Setting.create(key="version", value=SCHEMA_VERSION)
-            Setting.create(key="secret", value=secrets.token_urlsafe(48))
-            return True
-        version = Setting.read("version") if "settings" in there else None
-    if version is None:
-        raise DatabaseRefused("the database holds another application's tables; it was not touched")
-    if version != SCHEMA_VERSION:
-        raise DatabaseRefused(f"the database has schema version {version}, this HaloLight needs {SCHEMA_VERSION}")
-    return False
-
-
-def index_sorts() -> None:
-    """An index for each order that a list offers: its first page then costs the same at any number of rows."""
-    for model in tables():
-        for name in getattr(model, "SORTS", ()):
-            column = cast(Any, model).sort_column(name)
-            if not isinstance(column, Field) or column.unique:
-                continue
-            db.execute(model.index(column))
-            if column.null and isinstance(db.obj, Postgres):  # which reads an index with the NULLs at its end only so
-                db.execute(model.index(column.desc(nulls="last"), name=f"{model._meta.table_name}_{column.name}_last"))
-
-
-def unique_field(error: IntegrityError) -> str | None:
-    """The column whose unique constraint `error` reports, None for any other violation.
-
-    Of a constraint over several columns it is the last: the one that a client chose (`name` of owner, parent, name).
-    """
-    driver: Any = getattr(error, "orig", None)  # the driver's own exception
-    if isinstance(db.obj, SqliteDatabase):
-        found = re.search(r"UNIQUE constraint failed: (?:.*\.)?(\w+)$", str(error))
-        return found[1] if found else None
-    if getattr(driver, "sqlstate", None) != "23505":
-        return None
-    name = driver.diag.constraint_name
-    for model in tables():
-        for index in model._meta.fields_to_index():
-            if index._unique and index._name == name:
-                return index._expressions[-1].column_name
-    return "id"
-
-
-# --- Fields and the base model ---------------------------------------------------------------------------------------
-
-
-class Key(AutoField):
-    """A primary key that SQLite does not reuse either."""
-
-    def ddl(self, ctx: Any) -> Any:
-        column = super().ddl(ctx)
-        if isinstance(self.model._meta.database.obj, SqliteDatabase):
-            return NodeList((column, SQL("AUTOINCREMENT")))
-        return column
-
-
-class UTCField(DateTimeField):
-    """An instant: stored in UTC without an offset, given back aware (SQLite and Postgres differ otherwise)."""
-
-    def db_value(self, value: Any) -> Any:
-        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
-
-    def python_value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return _instant(value)
-        return value.replace(tzinfo=UTC) if value is not None else None
-
-
-@lru_cache(maxsize=4096)
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(f"{text}Z")
-
-
-@lru_cache(maxsize=1024)
-def _strings(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
-
-
-class StringsField(TextField):
-    """A tuple of strings kept as JSON text. What a text means is remembered under the text: never stale."""
-
-    def db_value(self, value: Any) -> Any:
-        return json.dumps(list(value), ensure_ascii=False)
-
-    def python_value(self, value: Any) -> Any:
-        return _strings(value)
-
-
-def one_of(column: Any) -> Callable[[Any], Any]:
-    """A filter by the values of `column`: takes None, a value or a list of values, or placeholders for them."""
-
-    def condition(value: Any) -> Any:
-        if isinstance(value, list):
-            return column == value[0] if len(value) == 1 else column.in_(value)
-        return column.is_null() if value is None else column == value
-
-    return condition
-
-
-def contains(*columns: Any) -> Callable[[Any], Any]:
-    """A search: takes a part of a text, ignoring the case of ASCII letters; every other character stands for itself.
-
-    LIKE would try each place anew, letter by letter: a document of a megabyte of `a` held a core for 0.1 s.
-    """
-
-    def condition(part: Any) -> Any:
-        if isinstance(db.obj, SqliteDatabase):
-            found = [fn.INSTR(fn.LOWER(column), fn.LOWER(part)) > 0 for column in columns]
-        else:  # of another collation than C, `lower` and the comparison look at words of a language
-            ascii_only = SQL('COLLATE "C"')
-            sought = fn.LOWER(NodeList((part, ascii_only)))
-            found = [fn.STRPOS(fn.LOWER(NodeList((column, ascii_only))), sought) > 0 for column in columns]
-        return functools.reduce(operator.or_, found)
-
-    return condition
-
-
-def among(column: Any, ids: Select) -> Any:
-    """`column IN ids` beside an OR: as an array, where Postgres would look at every row instead of two indexes."""
-    if isinstance(db.obj, SqliteDatabase):
-        return column.in_(ids)
-    return column == fn.ANY(fn.ARRAY(ids))
-
-
-def gathered(rows: Select) -> Select:
-    """A column with every row of a correlated select, in its order: values where it has one column, else dicts."""
-    each = rows.alias("each")
-    names = [getattr(column, "_alias", None) or column.name for column in cast(Any, rows)._returning]
-    sqlite = isinstance(db.obj, SqliteDatabase)
-    if len(names) == 1:
-        row = each.c[names[0]]
-    elif sqlite:
-        row = fn.json_object(*(part for name in names for part in (SQL(f"'{name}'"), each.c[name])))
-    else:
-        row = SQL('"each"')
-    together = fn.json_group_array(row) if sqlite else fn.COALESCE(fn.json_agg(row), SQL("'[]'"))
-    # Postgres' driver has read the JSON already.
-    return Select((each,), (together.python_value(json.loads if sqlite else None),))
-
-
-def table_name(model: type[Model]) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__).lower() + "s"
-
-
-def insert_statement(model: type[Model], fields: list[Field]) -> str:
-    """An INSERT of one row, which is written in 3 µs here; Peewee needs 200."""
-    columns = ", ".join(f'"{field.column_name}"' for field in fields)
-    places = ", ".join([db.param] * len(fields))
-    return f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES ({places})'  # noqa: S608
-
-
-def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
-    """Insert rows of the same keys; what they do not name has its default."""
-    if not rows:
-        return
-    defaults = {field.name: value() if callable(value) else value for field, value in model._meta.defaults.items()}
-    rows = [defaults | row for row in rows]
-    fields = [model._meta.fields[name] for name in rows[0]]
-    values = [[field.db_value(row[field.name]) for field in fields] for row in rows]
-    places = f", ({', '.join([db.param] * len(fields))})"
-    # A statement for as many as every SQLite binds; of executemany, Postgres' driver makes three journeys.
-    for some in chunked(values, 999 // len(fields)):
-        db.execute_sql(insert_statement(model, fields) + places * (len(some) - 1), [*itertools.chain(*some)])
-
-
-class Table(Model):
-    """The base of every table; its name is that of the model in the plural."""
-
-    class Meta:
-        database = db
-        legacy_table_names = False
-        table_function = table_name
-
-
-def tables() -> list[Any]:
-    """Every table, each after those that it refers to: the subclasses of Table that have none themselves."""
-    found, pending = [], [Table]
-    while pending:
-        model = pending.pop()
-        pending += model.__subclasses__()
-        found += [] if model.__subclasses__() else [model]
-    return sort_models(found)
-
-
-class BaseModel(Table):
-    """A table whose rows have an `id`, which is never given again."""
-
-    #: The resource whose `manage` permission opens every row.
-    RESOURCE: ClassVar[str] = ""
-    #: What a list can be narrowed by: name of the argument → condition on a value or a placeholder.
-    FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
-    #: What a list can be sorted by besides `id`, as the API spells it.
-    SORTS: ClassVar[tuple[str, ...]] = ()
-    #: The order when none is asked for.
-    SORT: ClassVar[str] = "id"
-    #: The reference to whose a row is, of the kinds of which an account may own only so many.
-    OWNER: ClassVar[str] = ""
-
-    id: Any = Key()
-
-    @classmethod
-    def sort_column(cls, name: str) -> Any:
-        """What the name of a sort stands for: `by_priority` where a model has that, else the column."""
-        snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
-        return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
-
-    @classmethod
-    def number_of(cls, most: int, owner: Any) -> Select:
-        """The `number` of rows that are the user `owner`'s, counted up to `most`."""
-        rows = cls.select(cls.id).where(getattr(cls, cls.OWNER) == owner).limit(most)
-        return rows.select_from(ROWS.alias("number"))
-
-    @classmethod
-    def create(cls, **values: Any) -> Self:
-        """A new row, as Peewee's own `create` gives it."""
-        row: Any = cls(**values)
-        fields = [cls._meta.fields[name] for name in row.__data__]
-        bound = [field.db_value(row.__data__[field.name]) for field in fields]
-        if isinstance(db.obj, SqliteDatabase):
-            row.id = db.execute_sql(insert_statement(cls, fields), bound).lastrowid
-        else:
-            (row.id,) = db.execute_sql(f'{insert_statement(cls, fields)} RETURNING "id"', bound).fetchone()
-        return row
-
-    def change(self, **values: Any) -> Self:
-        """Write those of `values` that differ from what is stored, and nothing else; gives the row itself."""
-        changed = {name: value for name, value in values.items() if getattr(self, name) != value}
-        if changed and "updated_at" in self._meta.fields:
-            changed["updated_at"] = engines.now()
-        if changed:
-            for name, value in changed.items():
-                setattr(self, name, value)
-            fields = [self._meta.combined[name] for name in changed]
-            places = ", ".join(f'"{field.column_name}" = {db.param}' for field in fields)
-            bound = [field.db_value(self.__data__[field.name]) for field in fields]
-            statement = f'UPDATE "{self._meta.table_name}" SET {places} WHERE "id" = {db.param}'  # noqa: S608
-            db.execute_sql(statement, [*bound, self.id])
-        return self
-
-
-class Timestamped(BaseModel):
-    created_at = UTCField(default=lambda: engines.now())
-    updated_at = UTCField(default=lambda: engines.now())
-
-
-def owned(model: type[Model], related_name: str, **options: Any) -> Any:
-    """A reference whose row goes with the one it names."""
-    return ForeignKeyField(model, backref=related_name, on_delete="CASCADE", **options)
-
-
-class Setting(Table):
-    """What the database remembers of itself: its schema version, the signing secret, when it was seeded."""
-
-    key = CharField(primary_key=True)
-    value = TextField()
-
-    @classmethod
-    def read(cls, key: str) -> str | None:
-        return cls.select(cls.value).where(cls.key == key).scalar()
-
-    @classmethod
-    def keep(cls, key: str, value: str) -> None:
-        cls.insert(key=key, value=value).on_conflict(conflict_target=[cls.key], update={cls.value: value}).execute()
 
 
 class Noticed:
@@ -350,8 +48,6 @@ class Noticed:
 
 
 # --- People ----------------------------------------------------------------------------------------------------------
-
-
 class Role(Timestamped):
     name = CharField(unique=True)
     label = CharField()
@@ -468,11 +164,6 @@ class User(Noticed, Timestamped):
         Session.update(ended_at=engines.now()).where(live & (Session.id != but) if but else live).execute()
 
 
-def person(alias: Any, prefix: str) -> tuple[Any, ...]:
-    """The columns of a nested `{id, name, avatar}`: `<prefix>_id` comes with the reference, the others from `alias`."""
-    return alias.name.alias(f"{prefix}_name"), alias.avatar.alias(f"{prefix}_avatar")
-
-
 class Session(BaseModel):
     """One login: what its tokens belong to."""
 
@@ -543,8 +234,6 @@ class Mail(BaseModel):
 
 
 # --- Documents and files ---------------------------------------------------------------------------------------------
-
-
 class Folder(Timestamped):
     RESOURCE = "folders"
     OWNER = "owner"
@@ -836,8 +525,6 @@ class FilePart(Table):
 
 
 # --- Messages and notifications --------------------------------------------------------------------------------------
-
-
 class Conversation(Timestamped):
     RESOURCE = "messages"
     OWNER = "creator"
@@ -1106,8 +793,6 @@ class Notification(BaseModel):
 
 
 # --- Teams, calendar, tasks ------------------------------------------------------------------------------------------
-
-
 class Team(Noticed, Timestamped):
     RESOURCE = "teams"
 
@@ -1307,23 +992,6 @@ class Task(Noticed, Timestamped):
     def deletable_by(cls, user: Any) -> Any:
         """Only who made a task removes it."""
         return cls.creator == user
-
-
-# --- What the dashboard counts ---------------------------------------------------------------------------------------
-
-
-def per_span(column: Any, bounds: dict[str, Any], *counts: Any) -> Select:
-    """`counts` over the rows of each span, one row for each of them in their order, empty ones too.
-
-    `bounds` are the instants of the spans, begin and end in turn. The spans are joined as a table, so that the
-    index on `column` serves and one select counts them all.
-    """
-    instants = list(bounds.values())
-    pairs = ValuesList(list(zip(instants[::2], instants[1::2], strict=True)))
-    spans = CTE("spans", pairs, columns=("begin_at", "end_at"))
-    inside = (column >= spans.c.begin_at) & (column < spans.c.end_at)
-    counted = column.model.select(*counts).from_(spans).join(column.model, JOIN.LEFT_OUTER, on=inside)
-    return counted.group_by(spans.c.begin_at).order_by(spans.c.begin_at).with_cte(spans)
 
 
 class Order(BaseModel):

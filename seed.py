@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import random
 import struct
-import sys
 import wave
 import zipfile
 import zlib
@@ -21,7 +20,8 @@ from typing import Any
 import click
 from peewee import SqliteDatabase, fn
 
-import models
+from database import base, engines
+from database.base import Setting, insert_rows
 from models import (
     Activity,
     Conversation,
@@ -42,15 +42,14 @@ from models import (
     RefreshToken,
     Role,
     Session,
-    Setting,
     Task,
     Team,
     TeamMember,
     User,
     Visit,
-    insert_rows,
 )
-from resources.downloads import describe
+from web import passwords
+from web.mime import describe
 
 #: The zone of the days and hours here: the server's TIMEZONE, set by the application.
 zone: tzinfo = UTC
@@ -252,7 +251,7 @@ def seed(demo: bool) -> None:
     if not demo:
         return
     if Setting.read("demo_password") is None:  # hashed once: a reset has 0.2 s, and a hash takes half of that
-        Setting.keep("demo_password", models.make_hash(PASSWORD))
+        Setting.keep("demo_password", passwords.make_hash(PASSWORD))
     Setting.keep("seeded", today().isoformat())
     seed_users()
     seed_teams()
@@ -575,13 +574,13 @@ def reset() -> None:
     The secret, the schema version and the sessions of seeded accounts stay: a page that is logged in as one
     of them does not notice.
     """
-    with models.unhurried(), models.write():
+    with engines.unhurried(), engines.write():
         if not seeded():
             raise NotResettable("only a database that was filled with demo rows can be reset")
         sessions: list[Any] = list(Session.select().where(Session.user <= len(PEOPLE)).dicts())
         kept = [session["id"] for session in sessions]
         tokens: list[Any] = list(RefreshToken.select().where(RefreshToken.session.in_(kept)).dicts())
-        for model in reversed(models.tables()):
+        for model in reversed(base.tables()):
             if model is not Setting:
                 model.delete().execute()
         seed(demo=True)
@@ -601,7 +600,7 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
     with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:
         for start in range(0, len(numbers), CHUNK):
             chunk = numbers[start : start + CHUNK]
-            with models.unhurried(), models.write():
+            with engines.unhurried(), engines.write():
                 add(chunk, random.Random(there + start))
             bar.update(len(chunk))
 
@@ -662,7 +661,7 @@ def age_in_days() -> int:
 
 
 def today() -> date:
-    return models.now().astimezone(zone).date()
+    return engines.now().astimezone(zone).date()
 
 
 def at(days: int, hour: int = 0, minute: int = 0) -> datetime:
@@ -673,43 +672,14 @@ def at(days: int, hour: int = 0, minute: int = 0) -> datetime:
 def insert(model: Any, rows: list[dict[str, Any]]) -> None:
     """Insert rows of the same keys with the ids they carry; let new ids begin after all that were ever given."""
     insert_rows(model, rows)
-    if rows and "id" in rows[0] and not isinstance(models.db.obj, SqliteDatabase):
+    if rows and "id" in rows[0] and not isinstance(engines.db.obj, SqliteDatabase):
         # A sequence knows nothing of ids that were inserted, and must not go back behind those given since.
         sequence = f"{model._meta.table_name}_id_seq"
         highest = f"SELECT setval('{sequence}', GREATEST(%s, (SELECT last_value FROM {sequence})))"  # noqa: S608
-        models.db.execute_sql(highest, (rows[-1]["id"],))
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--reset", "again", is_flag=True, help="First put the demo data back as it was seeded.")
-@click.option("--users", type=click.IntRange(0), metavar="N", help="Then add users until there are N.")
-@click.option("--documents", type=click.IntRange(0), metavar="N", help="Then add documents until there are N.")
-def main(again: bool, users: int | None, documents: int | None) -> None:
-    """Fill an empty database with the demo data; any other stays as it is.
-
-    Users and documents that are added by number have the demo password, and go with the next --reset.
-    """
-    # Here, because the application imports this module; run as a script, this one is not the one it imports.
-    import seed
-    from halolight import BadConfiguration, create_app
-
-    try:
-        create_app()
-        if again:
-            seed.reset()
-        if not seed.seeded():
-            raise seed.NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
-    except (BadConfiguration, models.DatabaseRefused, seed.NotResettable) as error:
-        click.echo(f"seed: {error}", err=True)
-        sys.exit(2)
-    days = seed.age_in_days()
-    click.echo("The demo data is as it was seeded." if again else f"The demo data is there ({days} days old).")
-    if users is not None:
-        seed.grow(User, seed.add_users, users)
-    if documents is not None:
-        seed.grow(Document, seed.add_documents, documents)
-    models.db.close_all()
+        engines.db.execute_sql(highest, (rows[-1]["id"],))
 
 
 if __name__ == "__main__":
-    main()
+    from halolight import fill  # which imports this module, so not at the top
+
+    fill()

@@ -11,6 +11,9 @@ from typing import Any
 import waitress
 from flask import Flask
 
+import halolight
+from web import logs
+
 
 def hello() -> dict[str, str]:
     return {"hello": "world"}
@@ -35,12 +38,11 @@ def tuned(port: int) -> None:
 
 
 def layers(port: int) -> None:
-    import halolight
     from web.server import listening_sockets, serve
 
     app = halolight.create_app()
     app.get("/api/bare")(hello)
-    halolight.configure_logging(app)
+    logs.configure_logging(app)
     serve(app, listening_sockets("127.0.0.1", port), ready=lambda: None)
 
 

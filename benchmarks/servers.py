@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 import click
 import psutil
 
-import halolight
+from web import config
 
 JSON_SERVERS = {"0.17.4": "lib/cli/bin.js", "1.0.0-beta.15": "lib/bin.js"}
 
@@ -132,10 +133,10 @@ class Bench:
         folder = self.folder / name
         if not folder.exists():
             folder.mkdir()
-            for source in halolight.ROOT.glob("*.py"):
+            for source in config.ROOT.glob("*.py"):
                 shutil.copy(source, folder)
             for part in ("resources", "benchmarks"):
-                shutil.copytree(halolight.ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(config.ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         return folder
 
     @contextmanager
@@ -187,7 +188,7 @@ def postgres(stack: ExitStack) -> Callable[[str], str]:
 
 def environment() -> dict[str, str]:
     """Ours, without what configures HaloLight or forbids Python to keep what it compiled."""
-    without = {each.name.upper() for each in halolight.fields(halolight.Config)} | {"PYTHONDONTWRITEBYTECODE"}
+    without = {each.name.upper() for each in dataclasses.fields(config.Config)} | {"PYTHONDONTWRITEBYTECODE"}
     return {name: value for name, value in os.environ.items() if name not in without}
 
 

@@ -11,16 +11,16 @@ from flask import current_app, request
 from itsdangerous import BadData, URLSafeSerializer
 from marshmallow import fields
 
-import models
+from database import engines
+from database.compiled import one
 from models import Mail, RefreshToken, Role, Session, User, Visit
-from resources import security
-from resources.api import Blueprint, get_or_404
-from resources.errors import refuse, refuse_field
-from resources.prepared import one
-from resources.schemas import MAX_ID, Email, Schema, Text
-from resources.security import current_user
 from resources.users import ME, USERNAME, MeSchema, password_field
-from web import limits
+from web import limits, passwords, security
+from web.api import Blueprint, get_or_404
+from web.errors import refuse, refuse_field
+from web.fields import MAX_ID, Email, Text
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Logging in, tokens, passwords")
 log = logging.getLogger("halolight")
@@ -84,7 +84,7 @@ TOKENS = TokensSchema()
 
 def open_session(user: User) -> dict[str, Any]:
     """A new session of `user`, who just proved to be it, as the reply to a login. A login is a visit."""
-    now = models.now()
+    now = engines.now()
     session = Session.create(
         user=user,
         device=request.headers.get("User-Agent", "")[:200],
@@ -112,15 +112,15 @@ def login(data):
     identity = data.get("email") or data.get("username")
     if not identity:
         refuse_field("email", "Missing data for required field.")
-    with security.hashing(login=True):
+    with passwords.hashing(login=True):
         user = User.by_identity(identity)
-        attempts = security.count_attempt(security.account_limits(user, identity))
-        fits = security.password_fits(user.password_hash if user else None, data["password"])
+        attempts = passwords.count_attempt(passwords.account_limits(user, identity))
+        fits = passwords.password_fits(user.password_hash if user else None, data["password"])
     if user is None or not fits:
         log.warning("login failed for user %s from %s", user.id if user else "(unknown)", request.remote_addr)
         security.refuse_401("bad_credentials", "Wrong account or password")
     with security.write():
-        security.forgive(attempts)
+        passwords.forgive(attempts)
         unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
         if unchanged and unchanged.status == "active":
             log.info("login of user %s from %s", user.id, request.remote_addr)
@@ -138,11 +138,11 @@ def register(data):
     """Make an account with the role `user`, and log in"""
     if current_app.config["REGISTRATION"] == "closed":
         refuse(403, "Registration is closed")
-    security.count_attempt(security.address_limit("registrations", limits.REGISTRATIONS))
+    passwords.count_attempt(passwords.address_limit("registrations", limits.REGISTRATIONS))
     # Looked for before the hash, which costs a thousand times as much; the constraints decide.
     if User.select().where(User.email == data["email"]).exists():
         refuse_field("email", "This value is taken.", 409)
-    hashed = security.hash_password(data.pop("password"))
+    hashed = passwords.hash_password(data.pop("password"))
     with security.write():
         return open_session(User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data))
 
@@ -155,21 +155,21 @@ def refresh(data):
     claims = refresh_claims(data["refresh_token"])
     if claims is None:
         security.refuse_401("invalid_token", "The token is not valid")
-    now = models.now().timestamp()
+    now = engines.now().timestamp()
     with security.write():
         token = RefreshToken.jti == claims["jti"]
         session = Session.select().join(RefreshToken).where(token).first()
-        if session is None or session.ended_at or session.expires_at <= models.now():
+        if session is None or session.ended_at or session.expires_at <= engines.now():
             security.refuse_401("revoked_session", "The session has ended")
         # One statement decides who of several spends the token (16 tabs renew at once: one heir).
         if RefreshToken.update(spent_at=now).where(token, RefreshToken.spent_at.is_null()).execute():
             security.new_refresh_token(session)
         if abs(now - (RefreshToken.get(token).spent_at or 0)) <= GRACE:  # also if the clock was set back since
-            session.change(last_used_at=models.now())
+            session.change(last_used_at=engines.now())
             heir = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
             return tokens_of(session, RefreshToken.get(heir))
         # Theft (RFC 9700, 4.14.2): whoever comes second, neither the thief nor the owner can go on.
-        session.change(ended_at=models.now())
+        session.change(ended_at=engines.now())
     log.warning("spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id)
     security.refuse_401("refresh_reused", "The refresh token was used before; the session has ended")
 
@@ -192,7 +192,7 @@ def logout(data):
     # A token that a change of the password took away is genuine still, but no longer one of the session's.
     known = claims and RefreshToken.get_or_none(RefreshToken.jti == claims["jti"])
     session = known.session_id if known else security.authenticate().session
-    Session.update(ended_at=models.now()).where(Session.id == session, Session.ended_at.is_null()).execute()
+    Session.update(ended_at=engines.now()).where(Session.id == session, Session.ended_at.is_null()).execute()
 
 
 @blp.route("/forgot-password", methods=["POST"])
@@ -203,7 +203,7 @@ def forgot_password(data):
     if current_app.config["PRODUCTION"]:
         refuse(503, "Mail delivery is not set up")
     user = User.get_or_none(User.email == data["email"])
-    security.count_attempt(security.account_limits(user, data["email"]))
+    passwords.count_attempt(passwords.account_limits(user, data["email"]))
     with security.write():
         user = User.get_or_none(User.email == data["email"])  # once more: it may be deleted meanwhile
         mail = Mail.create(user=user) if user else None
@@ -213,7 +213,7 @@ def forgot_password(data):
 
 def reset_link(mail: Mail) -> str | None:
     """The link of a mail, made anew each time it is shown; None once it is old, or the password was set."""
-    if mail.used or mail.created_at + RESET_LIFE <= models.now():
+    if mail.used or mail.created_at + RESET_LIFE <= engines.now():
         return None
     token = reset_signature(mail.user).dumps([mail.user_id, int(mail.created_at.timestamp())])
     return f"{current_app.config['FRONTEND_URL']}/reset-password?token={token}"
@@ -235,7 +235,7 @@ def user_of(token: str) -> User | None:
         _, made = reset_signature(user).loads(token) if user else (0, 0)
     except BadData:
         return None
-    return user if made + RESET_LIFE.total_seconds() > models.now().timestamp() else None
+    return user if made + RESET_LIFE.total_seconds() > engines.now().timestamp() else None
 
 
 @blp.route("/reset-password", methods=["POST"])
@@ -245,9 +245,9 @@ def reset_password(data):
     """Set a new password by the link of a mail; every session ends"""
     if user_of(data["token"]) is None:
         # It proves nothing about any account, so it counts against none.
-        security.count_attempt(security.address_limit("attempts", limits.ADDRESS_ATTEMPTS))
+        passwords.count_attempt(passwords.address_limit("attempts", limits.ADDRESS_ATTEMPTS))
         refuse_field("token", "This link is not valid or was used before.")
-    hashed = security.hash_password(data["password"])
+    hashed = passwords.hash_password(data["password"])
     with security.write():
         user = user_of(data["token"])  # once more: another request may have used it meanwhile
         if user is None:
@@ -271,14 +271,14 @@ def get_current_user():
 def change_password(data):
     """Change one's own password; every other session ends, this one gets a new pair"""
     user = User.get_by_id(current_user.id)
-    attempts = security.count_attempt(security.account_limits(user, user.email))
-    with security.hashing():
-        fits = security.password_fits(user.password_hash, data["current_password"])
-        hashed = models.make_hash(data["new_password"])
+    attempts = passwords.count_attempt(passwords.account_limits(user, user.email))
+    with passwords.hashing():
+        fits = passwords.password_fits(user.password_hash, data["current_password"])
+        hashed = passwords.make_hash(data["new_password"])
     if not fits:
         refuse_field("currentPassword", "Wrong password.")
     with security.write():
-        security.forgive(attempts)
+        passwords.forgive(attempts)
         if User.get_by_id(user.id).password_hash != user.password_hash:
             refuse_field("currentPassword", "Wrong password.")
         user.set_password(hashed)

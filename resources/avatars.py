@@ -6,8 +6,8 @@ from flask import Response
 from markupsafe import escape
 
 from models import User
-from resources.api import Blueprint
-from resources.errors import refuse
+from web.api import Blueprint
+from web.errors import refuse
 
 blp = Blueprint("avatars", __name__, url_prefix="/api/avatars", description="Pictures of people who set none")
 

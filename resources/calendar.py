@@ -11,31 +11,16 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
-from models import SHOWN, Activity, Event, EventAttendee, User, insert_rows
-from resources.allowances import notify, refuse_crowd, refuse_more_than
-from resources.api import Blueprint, get_or_404, paginate, references
-from resources.errors import refuse, refuse_field
-from resources.schemas import (
-    Choice,
-    Count,
-    Id,
-    Instant,
-    PageArgs,
-    People,
-    Person,
-    PersonSchema,
-    Schema,
-    Several,
-    Sort,
-    Text,
-    Values,
-    Zone,
-    midnight,
-    search_field,
-    timezone,
-)
-from resources.security import current_user
+from database.base import insert_rows
+from models import SHOWN, Activity, Event, EventAttendee, User
 from web import limits
+from web.allowances import notify, refuse_crowd, refuse_more_than
+from web.api import Blueprint, get_or_404, paginate, references
+from web.arguments import PageArgs, Sort, Values, search_field
+from web.errors import refuse, refuse_field
+from web.fields import Choice, Count, Id, Instant, People, Person, PersonSchema, Several, Text, Zone, midnight, timezone
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import User
-from resources.api import Blueprint, paginate
-from resources.schemas import Avatar, PageArgs, Schema, search_field
+from web.api import Blueprint, paginate
+from web.arguments import PageArgs, search_field
+from web.fields import Avatar
+from web.schemas import Schema
 
 blp = Blueprint("contacts", __name__, url_prefix="/api/contacts", description="The people to choose from")
 

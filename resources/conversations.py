@@ -7,25 +7,15 @@ from typing import Any
 from marshmallow import fields
 
 from models import SHOWN, Activity, Conversation, Message, MessageMark, User
-from resources.allowances import refuse_crowd, refuse_more_than
-from resources.api import Blueprint, get_or_404, paginate, references
-from resources.errors import refuse
 from resources.messages import MESSAGES
-from resources.schemas import (
-    Choice,
-    Id,
-    Instant,
-    LongPageArgs,
-    PageArgs,
-    People,
-    Schema,
-    Several,
-    Sort,
-    Text,
-    avatar_url,
-)
-from resources.security import current_user
 from web import limits
+from web.allowances import refuse_crowd, refuse_more_than
+from web.api import Blueprint, get_or_404, paginate, references
+from web.arguments import LongPageArgs, PageArgs, Sort
+from web.errors import refuse
+from web.fields import Choice, Id, Instant, People, Several, Text, avatar_url
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 

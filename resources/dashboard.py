@@ -16,14 +16,17 @@ from flask import g
 from marshmallow import fields
 
 import models
+from database import engines, rules
+from database.compiled import page, rows
 from models import Activity, Document, Event, File, Order, Task, User, Visit
-from resources.api import Blueprint, paginate
 from resources.calendar import EventSchema
-from resources.prepared import page, rows
-from resources.schemas import Count, Instant, PageArgs, Person, PlainDate, Schema, Sort, Zone, midnight, timezone
-from resources.security import current_user
 from resources.tasks import TaskSchema
-from resources.texts import translate
+from web.api import Blueprint, paginate
+from web.arguments import PageArgs, Sort
+from web.fields import Count, Instant, Person, PlainDate, Zone, midnight, timezone
+from web.schemas import Schema
+from web.security import current_user
+from web.texts import translate
 
 blp = Blueprint("dashboard", __name__, url_prefix="/api/dashboard", description="Figures, and what is due today")
 
@@ -138,7 +141,7 @@ class DayArgs(ZoneArgs):
 
 
 def today(zone: ZoneInfo) -> date:
-    return models.now().astimezone(zone).date()
+    return engines.now().astimezone(zone).date()
 
 
 def month_before(day: date, number: int) -> date:
@@ -226,7 +229,7 @@ def get_sales(args):
 def get_pie():
     """How many documents, and files of each type, are stored"""
     stored = {row.type: row.number for row in rows(File.per_type)}
-    stored["documents"] = Document.select(models.ROWS).scalar()
+    stored["documents"] = Document.select(rules.ROWS).scalar()
     return [
         {"name": translate(name, g.language), "value": stored.get(kind, 0), "color": color}
         for kind, name, color in SLICES

@@ -16,17 +16,20 @@ from collections import deque
 from flask import Flask, Request, Response, current_app, g, request
 from marshmallow import fields
 
-import models
 import seed
-from models import Mail, Role, Session, Setting, User
-from resources import security
-from resources.api import Blueprint, paginate_list
+from database import engines
+from database.base import Setting
+from models import Mail, Role, Session, User
 from resources.auth import TOKENS, open_session, reset_link
-from resources.errors import refuse, refuse_field
-from resources.logs import masked
-from resources.prepared import current
-from resources.schemas import Email, Instant, LongPageArgs, Schema, base_url
-from resources.texts import translate
+from web import security
+from web.api import Blueprint, paginate_list
+from web.arguments import LongPageArgs
+from web.errors import refuse, refuse_field
+from web.fields import Email, Instant, base_url
+from web.hooks import current
+from web.logs import masked
+from web.schemas import Schema
+from web.texts import translate
 
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
 log = logging.getLogger("halolight")
@@ -168,7 +171,7 @@ def remember(response: Response) -> Response:
         context.ignored_params = [name for name in context.ignored_params if name not in WISHES]
         current_app.extensions["last_requests"].append(
             {
-                "time": models.now(),
+                "time": engines.now(),
                 "method": asked.method,
                 "path": asked.full_path.rstrip("?")[:500],
                 "status": response.status_code,

@@ -11,30 +11,17 @@ from typing import Any
 import peewee
 from marshmallow import ValidationError, fields, pre_load
 
-import models
+from database import engines
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
-from resources.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
-from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
-from resources.errors import DATABASE_ERRORS, first_line, is_outage, refuse
 from resources.folders import refuse_foreign_folder
-from resources.schemas import (
-    DELETED,
-    Choice,
-    Id,
-    IdsArgs,
-    InFolder,
-    Instant,
-    PageArgs,
-    Person,
-    Schema,
-    Several,
-    Sort,
-    Text,
-    Values,
-    search_field,
-)
-from resources.security import current_user
 from web import limits
+from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
+from web.api import Blueprint, get_all_or_404, get_or_404, paginate, references
+from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
+from web.errors import DATABASE_ERRORS, first_line, is_outage, refuse
+from web.fields import Choice, Id, InFolder, Instant, Person, Several, Text
+from web.schemas import Schema
+from web.security import current_user
 
 log = logging.getLogger("halolight")
 blp = Blueprint(
@@ -128,7 +115,7 @@ def remember_reader(document: Any) -> Any:
     if document.read:
         return document
     try:
-        with models.write():
+        with engines.write():
             DocumentReader.create(document=document.id, user=current_user.id)
     except peewee.IntegrityError:
         return document  # another tab was faster, or the document is gone since

@@ -9,29 +9,19 @@ from flask import current_app
 from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
-from models import Activity, File, FilePart, Folder, insert_rows
-from resources.allowances import refuse_full_storage, refuse_more_than
-from resources.api import Blueprint, get_all_or_404, get_or_404, paginate, references
-from resources.downloads import bytes_of, describe, link, linked_file, parts
-from resources.errors import refuse
+from database.base import insert_rows
+from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
-from resources.schemas import (
-    DELETED,
-    Choice,
-    Id,
-    IdsArgs,
-    InFolder,
-    Instant,
-    PageArgs,
-    Person,
-    Schema,
-    Sort,
-    Text,
-    Values,
-    search_field,
-)
-from resources.security import current_user, write
 from web import limits
+from web.allowances import refuse_full_storage, refuse_more_than
+from web.api import Blueprint, get_all_or_404, get_or_404, paginate, references
+from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
+from web.downloads import bytes_of, link, linked_file
+from web.errors import refuse
+from web.fields import Choice, Id, InFolder, Instant, Person, Text
+from web.mime import describe, parts
+from web.schemas import Schema
+from web.security import current_user, write
 
 blp = Blueprint("files", __name__, url_prefix="/api/files", description="Uploaded files")
 

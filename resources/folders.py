@@ -5,13 +5,15 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Folder
-from resources.allowances import refuse_more_than
-from resources.api import Blueprint, get_or_404, manages, paginate, references
-from resources.errors import refuse, refuse_field
-from resources.openapi import reply_schema
-from resources.schemas import Id, InFolder, Instant, LongPageArgs, Person, Schema, Sort, Text, search_field
-from resources.security import current_user
 from web import limits
+from web.allowances import refuse_more_than
+from web.api import Blueprint, get_or_404, manages, paginate, references
+from web.arguments import LongPageArgs, Sort, search_field
+from web.errors import refuse, refuse_field
+from web.fields import Id, InFolder, Instant, Person, Text
+from web.openapi import reply_schema
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Where documents and files are kept")
 

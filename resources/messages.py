@@ -5,12 +5,14 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Conversation, Message, MessageMark, User
-from resources.allowances import notify, refuse_more_than
-from resources.api import Blueprint, get_or_404, paginate, references
-from resources.errors import refuse_field
-from resources.schemas import Choice, Id, Instant, PageArgs, Person, Schema, Sort, Text, Values
-from resources.security import current_user
 from web import limits
+from web.allowances import notify, refuse_more_than
+from web.api import Blueprint, get_or_404, paginate, references
+from web.arguments import PageArgs, Sort, Values
+from web.errors import refuse_field
+from web.fields import Choice, Id, Instant, Person, Text
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("messages", __name__, url_prefix="/api/messages", description="What one wrote and was written")
 

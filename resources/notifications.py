@@ -7,12 +7,14 @@ from typing import Any
 from flask import g
 from marshmallow import fields
 
-import models
+from database import engines
 from models import Notification
-from resources.api import Blueprint, get_or_404, paginate
-from resources.schemas import Choice, Instant, PageArgs, Schema, Sort, Values
-from resources.security import current_user
-from resources.texts import translate
+from web.api import Blueprint, get_or_404, paginate
+from web.arguments import PageArgs, Sort, Values
+from web.fields import Choice, Instant
+from web.schemas import Schema
+from web.security import current_user
+from web.texts import translate
 
 blp = Blueprint("notifications", __name__, url_prefix="/api/notifications", description="What happened to oneself")
 
@@ -95,7 +97,7 @@ def count_unread_notifications():
 def read_notification(notification_id):
     """Mark a notification as read; `readAt` stays that of the first time"""
     notification = get_or_404(Notification.visible_to, notification_id, change=True)
-    return notification if notification.read else notification.change(read=True, read_at=models.now())
+    return notification if notification.read else notification.change(read=True, read_at=engines.now())
 
 
 @blp.route("/read-all", methods=["PUT", "PATCH"])
@@ -103,7 +105,7 @@ def read_notification(notification_id):
 @blp.response(200, UpdatedSchema(), message="Marked as read")
 def read_all_notifications():
     """Mark all your notifications as read"""
-    return {"updated": Notification.update(read=True, read_at=models.now()).where(own_unread()).execute()}
+    return {"updated": Notification.update(read=True, read_at=engines.now()).where(own_unread()).execute()}
 
 
 @blp.route("/<id:notification_id>", methods=["DELETE"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import current_app, g
 from marshmallow import fields
 
-from resources.api import Blueprint, paginate_list
-from resources.schemas import LongPageArgs, Schema
-from resources.texts import translate
+from web.api import Blueprint, paginate_list
+from web.arguments import LongPageArgs
+from web.schemas import Schema
+from web.texts import translate
 
 blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What can be granted")
 

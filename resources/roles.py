@@ -9,11 +9,13 @@ from marshmallow import fields, validate
 from peewee import IntegrityError
 
 from models import Activity, Role
-from resources.api import Blueprint, get_or_404, paginate
-from resources.errors import refuse
-from resources.schemas import Instant, LongPageArgs, Schema, Several, Sort, Text, search_field
-from resources.security import current_user
 from resources.users import SUPER_ADMIN, USERNAME, refuse_above
+from web.api import Blueprint, get_or_404, paginate
+from web.arguments import LongPageArgs, Sort, search_field
+from web.errors import refuse
+from web.fields import Instant, Several, Text
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and what they are granted")
 

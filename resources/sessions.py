@@ -7,12 +7,14 @@ from typing import Any
 from flask import g
 from marshmallow import fields
 
-import models
+from database import engines
 from models import Session
-from resources.api import Blueprint, get_or_404, paginate
-from resources.schemas import Instant, LongPageArgs, Schema, Sort
-from resources.security import current_user
-from resources.texts import translate
+from web.api import Blueprint, get_or_404, paginate
+from web.arguments import LongPageArgs, Sort
+from web.fields import Instant
+from web.schemas import Schema
+from web.security import current_user
+from web.texts import translate
 
 blp = Blueprint("sessions", __name__, url_prefix="/api/auth/sessions", description="Where one is logged in")
 
@@ -63,7 +65,7 @@ SESSIONS = SessionSchema(many=True)
 @blp.response(200, SESSIONS)
 def list_sessions(args):
     """Your own live sessions"""
-    return paginate(Session.visible_to, {**args, "live_at": models.now()})
+    return paginate(Session.visible_to, {**args, "live_at": engines.now()})
 
 
 @blp.route("/<id:session_id>", methods=["DELETE"])
@@ -71,4 +73,4 @@ def list_sessions(args):
 @blp.response(200, message="Session ended")
 def delete_session(session_id):
     """End one of your sessions; its tokens are refused from the next request on"""
-    get_or_404(Session.visible_to, session_id, change=True).change(ended_at=models.now())
+    get_or_404(Session.visible_to, session_id, change=True).change(ended_at=engines.now())

@@ -14,11 +14,11 @@ from flask import Response, current_app, jsonify, render_template, request, send
 from flask_swagger_ui import flask_swagger_ui
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-import models
+from database import engines
 from resources import demo
-from resources.api import Blueprint
-from resources.errors import DATABASE_ERRORS, refuse
-from resources.security import refuse_401
+from web.api import Blueprint
+from web.errors import DATABASE_ERRORS, refuse
+from web.security import refuse_401
 
 blp = Blueprint("system", __name__, description="For probes and monitoring")
 pages = flask.Blueprint(
@@ -50,12 +50,12 @@ HEALTH = {"type": "object", "properties": {key: {"type": "string"} for key in HE
 def get_health():
     """Whether the database answers: what a probe reads, so without the envelope"""
     try:
-        models.db.execute_sql("SELECT 1").fetchall()
+        engines.db.execute_sql("SELECT 1").fetchall()
         status, database = 200, "ok"
     except DATABASE_ERRORS as error:
         log.error("health: the database does not answer: %s", type(error).__name__)
         status, database = 503, "error"
-    timestamp = models.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    timestamp = engines.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     reply = jsonify(status=database, timestamp=timestamp, version=VERSION, database=database)
     reply.status_code = status
     return reply

@@ -5,24 +5,13 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Notification, Task, User
-from resources.allowances import notify, refuse_more_than
-from resources.api import Blueprint, get_or_404, paginate, references
-from resources.schemas import (
-    Choice,
-    Count,
-    Id,
-    Instant,
-    PageArgs,
-    Person,
-    PlainDate,
-    Schema,
-    Sort,
-    Text,
-    Values,
-    search_field,
-)
-from resources.security import current_user
 from web import limits
+from web.allowances import notify, refuse_more_than
+from web.api import Blueprint, get_or_404, paginate, references
+from web.arguments import PageArgs, Sort, Values, search_field
+from web.fields import Choice, Count, Id, Instant, Person, PlainDate, Text
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, one's own and those one was given")
 

@@ -5,23 +5,13 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models import Activity, Notification, Team, TeamMember, User
-from resources.allowances import notify
-from resources.api import Blueprint, get_or_404, paginate, references
-from resources.errors import refuse
-from resources.schemas import (
-    Avatar,
-    Choice,
-    Id,
-    Instant,
-    PageArgs,
-    People,
-    PersonSchema,
-    Schema,
-    Sort,
-    Text,
-    search_field,
-)
-from resources.security import current_user
+from web.allowances import notify
+from web.api import Blueprint, get_or_404, paginate, references
+from web.arguments import PageArgs, Sort, search_field
+from web.errors import refuse
+from web.fields import Avatar, Choice, Id, Instant, People, PersonSchema, Text
+from web.schemas import Schema
+from web.security import current_user
 
 blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams and their members")
 

@@ -8,24 +8,13 @@ from flask import current_app
 from marshmallow import fields, validate
 
 from models import Activity, Notification, Role, User
-from resources.api import Blueprint, get_all_or_404, get_or_404, paginate
-from resources.errors import refuse, refuse_field
-from resources.schemas import (
-    DELETED,
-    Avatar,
-    Choice,
-    Email,
-    Id,
-    IdsArgs,
-    Instant,
-    PageArgs,
-    Schema,
-    Sort,
-    Text,
-    Values,
-    search_field,
-)
-from resources.security import allows, current_user, exceeds, hash_password, write
+from web.api import Blueprint, get_all_or_404, get_or_404, paginate
+from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
+from web.errors import refuse, refuse_field
+from web.fields import Avatar, Choice, Email, Id, Instant, Text
+from web.passwords import hash_password
+from web.schemas import Schema
+from web.security import allows, current_user, exceeds, write
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
 

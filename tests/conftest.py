@@ -6,6 +6,7 @@ it remembers. Only the application itself stays, and the selects that it has com
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import threading
@@ -20,13 +21,14 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
 import halolight
-import models
 import seed
+from database import engines
 from models import Notification, Role, User
-from resources import auth, security
+from resources import auth
 from tests import databases
 from tests.databases import TIMEZONE
 from tests.servers import ROOT, a_server, chromium, complaints, page, serve
+from web import config, passwords
 
 __all__ = ["ROOT", "TIMEZONE", "a_server", "chromium", "complaints", "page", "serve"]
 
@@ -50,13 +52,13 @@ def amount(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "HASH_METHOD", databases.HASH_METHOD)
-    monkeypatch.setattr(security, "NOBODY", NOBODY)
+    monkeypatch.setattr(passwords, "HASH_METHOD", databases.HASH_METHOD)
+    monkeypatch.setattr(passwords, "NOBODY", NOBODY)
 
 
 @pytest.fixture(autouse=True)
 def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halolight, "ENV_FILE", ROOT / "tests" / "absent.env")
+    monkeypatch.setattr(config, "ENV_FILE", ROOT / "tests" / "absent.env")
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("TIMEZONE", TIMEZONE)
@@ -64,7 +66,7 @@ def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 #: The hash of nobody's password; the application's own takes 0.1 s at each failed login.
 NOBODY = generate_password_hash("", databases.HASH_METHOD)
-VARIABLES = [variable.name.upper() for variable in halolight.fields(halolight.Config)]
+VARIABLES = [variable.name.upper() for variable in dataclasses.fields(config.Config)]
 
 
 @pytest.fixture(scope="session")
@@ -107,19 +109,19 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
     """A function from variables of the configuration to a new application on this test's database."""
 
     def make(**variables: Any) -> Flask:
-        if models.db.obj is not None:
-            models.db.close_all()
+        if engines.db.obj is not None:
+            engines.db.close_all()
         return halolight.create_app(DATABASE_URL=database_url, **variables)
 
     yield make
-    models.db.close_all()
+    engines.db.close_all()
 
 
 class KeptApplication:
     """An application that test after test uses, each with a database of its own."""
 
     def __init__(self, app: Flask):
-        self.app, self.selects = app, models.db.obj.prepared
+        self.app, self.selects = app, engines.db.obj.prepared
         self.config, self.extensions, self.views = dict(app.config), dict(app.extensions), dict(app.view_functions)
         app._got_first_request = True  # whoever adds a route or a hook is told so, and takes `make_app`
 
@@ -154,9 +156,9 @@ def app(database_url: str) -> Iterator[Flask]:
     key = (database_url.partition(":")[0], databases.today(), *map(os.environ.get, VARIABLES))
     if key not in _kept:
         _kept[key] = KeptApplication(halolight.create_app(DATABASE_URL=database_url))
-        models.db.close_all()
+        engines.db.close_all()
     yield _kept[key].open(database_url)
-    models.db.close_all()
+    engines.db.close_all()
 
 
 @dataclass
@@ -189,7 +191,7 @@ def log_in(app: Flask) -> Callable[[User], Client]:
     """A function that opens a session for a user without asking for the password."""
 
     def enter(user: User) -> Client:
-        with app.test_request_context(), models.write():
+        with app.test_request_context(), engines.write():
             tokens = auth.open_session(user)
         return Client(app.test_client(), user.id, tokens)
 
@@ -202,10 +204,10 @@ def client_with(log_in: Callable[[User], Client]) -> Callable[..., Client]:
 
     def make(*grants: str, **profile: Any) -> Client:
         number = next(_numbers)
-        with models.write():
+        with engines.write():
             role = Role.create(name=f"role{number}", label=f"角色{number}", permissions=grants)
             values = {"email": f"somebody{number}@example.com", "name": f"某人{number}", **profile}
-            user = User.register(role=role, password_hash=models.make_hash("123456"), **values)
+            user = User.register(role=role, password_hash=passwords.make_hash("123456"), **values)
         return log_in(user)
 
     return make

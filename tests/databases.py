@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 import halolight
-import models
+from database import engines
+from web import passwords
 
 #: The zone of every application and of every process that a test starts, whatever the machine's own zone is.
 TIMEZONE = "Asia/Shanghai"
@@ -41,10 +42,10 @@ def wait_for_midnight(seconds: float) -> None:
 
 
 def seed_at(url: str) -> None:
-    method, models.HASH_METHOD = models.HASH_METHOD, HASH_METHOD
+    method, passwords.HASH_METHOD = passwords.HASH_METHOD, HASH_METHOD
     halolight.create_app(DATABASE_URL=url, TIMEZONE=TIMEZONE)
-    models.db.close_all()
-    models.HASH_METHOD = method
+    engines.db.close_all()
+    passwords.HASH_METHOD = method
 
 
 class SQLiteFiles:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-import models
+from database import engines
 from models import (
     Conversation,
     Document,
@@ -181,7 +181,7 @@ def new_role(owner, guest):
 
 
 def new_session(owner, guest):
-    return Session.create(user=owner, expires_at=models.now() + timedelta(days=1)).id
+    return Session.create(user=owner, expires_at=engines.now() + timedelta(days=1)).id
 
 
 def new_task(owner, guest):
@@ -225,7 +225,7 @@ def new_notification(owner, guest):
 
 
 def new_event(owner, guest):
-    event = Event.create(title="x", start=models.now(), end=models.now(), organizer=owner)
+    event = Event.create(title="x", start=engines.now(), end=engines.now(), organizer=owner)
     for user in (THIRD, guest):
         if user:
             EventAttendee.create(event=event, user=user)
@@ -256,7 +256,7 @@ def answer(client, route, scope):
         return "-"
     values = {"new": f"new{next(_new)}", "user": THIRD}
     if kind:
-        with models.write():
+        with engines.write():
             values[kind] = MAKERS[kind](owner, guest)
     method, path = fill(route, values).split(" ")
     listing = method == "GET" and kind and "<" not in route

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-import models
+from database import engines
 from models import Document, Message, Notification, User
 from web import limits
 
@@ -75,14 +75,14 @@ def write_to(client, user, **options):
 
 
 def test_an_account_causes_only_so_many_notifications_a_minute(alice, client_with, bell, monkeypatch):
-    bob, start = client_with("messages:create"), models.now()
+    bob, start = client_with("messages:create"), engines.now()
     monkeypatch.setattr(limits, "NOTIFICATIONS", 2)
     assert [write_to(alice, bob.id).status_code for _ in range(3)] == [201, 201, 429]
     reply = write_to(alice, bob.id)
     assert reply.json["error"]["code"] == "TOO_MANY_REQUESTS" and 50 < int(reply.headers["Retry-After"]) <= 61
     assert len(bell(bob)) == Message.select().where(Message.sender == alice.id).count() == 2
     assert write_to(alice, alice.id).status_code == write_to(bob, alice.id).status_code == 201
-    monkeypatch.setattr(models, "now", lambda: start + timedelta(seconds=70))
+    monkeypatch.setattr(engines, "now", lambda: start + timedelta(seconds=70))
     assert write_to(alice, bob.id).status_code == 201
 
 

@@ -8,15 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-import halolight
-import models
+from database import engines
 from models import Mail, Role, User
-from resources import auth, hooks, schemas, security
-from resources.schemas import Several, Values
+from resources import auth
 from tests.conftest import ROOT
 from tests.test_contract import all_schemas
 from tests.test_hostile import address, examples, operations
-from web import limits
+from web import config, hooks, limits, passwords, schemas
+from web.arguments import Values
+from web.fields import Several
 
 # --- What one request costs ------------------------------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ def test_what_is_remembered_is_bounded_in_bytes_whatever_a_client_sends(app, roo
     assert [len(text) for text in calls] == [5, 200_000, 200_000]
     modules = [path for room in ("web", "resources") for path in (ROOT / room).glob("*.py") if path.name != "limits.py"]
     # Those two are keyed by values of ours: an instant of a row.
-    assert {path.name for path in modules if "lru_cache" in path.read_text("utf-8")} == {"schemas.py"}
+    assert {path.name for path in modules if "lru_cache" in path.read_text("utf-8")} == {"fields.py"}
 
 
 def test_a_long_query_is_answered_without_repeating_it_in_the_links(root):
@@ -82,7 +82,7 @@ def test_the_document_of_the_limits_names_each_and_no_other():
     text = (ROOT / "docs" / "limits.md").read_text("utf-8")
     ours = {name for name in vars(limits) if name.isupper() and len(name) > 2}
     named = set(re.findall(r"`([A-Z]+_?[A-Z]*)`", text))
-    assert named - {variable.name.upper() for variable in fields(halolight.Config)} == ours
+    assert named - {variable.name.upper() for variable in fields(config.Config)} == ours
 
 
 # --- Logins: who is kept out, and who is not -------------------------------------------------------------------------
@@ -146,8 +146,8 @@ def test_in_production_loopback_is_an_address_as_any_other(make_app, monkeypatch
 
 
 def test_a_clock_that_was_set_back_limits_nobody_for_longer(app, monkeypatch):
-    http, real = app.test_client(), models.now
-    monkeypatch.setattr(models, "now", lambda: real() + timedelta(hours=1))
+    http, real = app.test_client(), engines.now
+    monkeypatch.setattr(engines, "now", lambda: real() + timedelta(hours=1))
     for _ in range(20):
         login(http, password="wrong!!")
     monkeypatch.undo()
@@ -163,19 +163,19 @@ def register(http, email="new@example.com", address="127.0.0.1"):
 
 
 def test_registering_a_taken_email_costs_no_hash(app, monkeypatch):
-    monkeypatch.setattr(models, "make_hash", lambda password: 1 / 0)
+    monkeypatch.setattr(passwords, "make_hash", lambda password: 1 / 0)
     assert register(app.test_client(), "admin@example.com") == 409
 
 
 def test_registrations_have_places_of_their_own_before_the_hash(app):
     http = app.test_client()
     for _ in range(limits.OTHERS_WAITING):
-        security._others_waiting.acquire()
+        passwords._others_waiting.acquire()
     try:
         assert (register(http), login(http)) == (429, 200)
     finally:
         for _ in range(limits.OTHERS_WAITING):
-            security._others_waiting.release()
+            passwords._others_waiting.release()
 
 
 def test_one_address_registers_twenty_accounts_a_minute(app):
@@ -211,14 +211,14 @@ def test_an_account_has_so_many_live_sessions_and_the_newest_stay(app, log_in, m
 )
 def test_who_loses_rights_while_hashing_makes_no_administrator(client_with, monkeypatch, meanwhile, expected):
     manager = client_with("*")
-    monkeypatch.setattr(models, "make_hash", lambda password: str(meanwhile(User.get_by_id(manager.id))))
+    monkeypatch.setattr(passwords, "make_hash", lambda password: str(meanwhile(User.get_by_id(manager.id))))
     body = {"email": "accomplice@example.com", "password": "secret", "role": "super_admin"}
     assert manager.post("/api/users", body).status_code == expected
     assert not User.select().where(User.email == "accomplice@example.com").exists()
 
 
 def test_nobody_writes_who_is_suspended_while_the_request_waits_for_its_turn(app, root, client_with, monkeypatch):
-    victim, write = client_with("*"), models.write
+    victim, write = client_with("*"), engines.write
 
     @contextmanager
     def late():
@@ -231,9 +231,9 @@ def test_nobody_writes_who_is_suspended_while_the_request_waits_for_its_turn(app
         if method == "GET" or operation["security"] == []:
             continue
         User.update(status="active").where(User.id == victim.id).execute()
-        monkeypatch.setattr(models, "write", late)
+        monkeypatch.setattr(engines, "write", late)
         reply = victim._send(method, address(path), json=examples(operation))
-        monkeypatch.setattr(models, "write", write)
+        monkeypatch.setattr(engines, "write", write)
         sent.append((reply.status_code, method, path))
     assert len(sent) > 40 and [each for each in sent if each[0] not in (400, 401, 415)] == []
     assert sum(status == 401 for status, _, _ in sent) > 40

@@ -8,10 +8,10 @@ from datetime import timedelta
 import jwt
 import pytest
 
-import models
+from database import base, engines
 from models import FailedAttempt, Mail, User
-from resources import auth, security
-from web import limits
+from resources import auth
+from web import limits, passwords
 
 EMAIL = "demo@halolight.h7ml.cn"
 
@@ -24,8 +24,8 @@ def http(app):
 @pytest.fixture
 def clock(monkeypatch):
     """A function that lets the application's clock run ahead by so many seconds."""
-    real, ahead = models.now, [0.0]
-    monkeypatch.setattr(models, "now", lambda: real() + timedelta(seconds=ahead[0]))
+    real, ahead = engines.now, [0.0]
+    monkeypatch.setattr(engines, "now", lambda: real() + timedelta(seconds=ahead[0]))
 
     def forward(seconds):
         ahead[0] += seconds
@@ -173,7 +173,7 @@ def test_sixteen_renewals_at_once_get_one_and_the_same_usable_heir(app, http):
         try:
             return renew(app.test_client(), token).json["refreshToken"]
         finally:
-            models.release()
+            engines.release()
 
     with ThreadPoolExecutor(16) as pool:
         heirs = set(pool.map(one_tab, range(16)))
@@ -311,17 +311,17 @@ def test_changing_the_password_ends_the_other_sessions_and_keeps_this_one(http):
 
 def test_no_token_is_kept_in_the_database(http):
     tokens = login(http).json
-    for model in models.tables():
+    for model in base.tables():
         text = str(list(model.select().dicts()))
         assert tokens["refreshToken"] not in text and tokens["accessToken"] not in text
 
 
 def test_a_full_hashing_queue_answers_429_and_is_empty_again(http):
     for _ in range(limits.LOGINS_WAITING):
-        security._logins_waiting.acquire()
+        passwords._logins_waiting.acquire()
     try:
         assert login(http).headers["Retry-After"] == "1"
     finally:
         for _ in range(limits.LOGINS_WAITING):
-            security._logins_waiting.release()
+            passwords._logins_waiting.release()
     assert login(http).status_code == 200

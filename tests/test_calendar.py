@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-import models
+from database import engines
 from models import Event, EventAttendee, Notification, User
 from web import limits
 
@@ -280,8 +280,8 @@ def test_an_invitee_may_leave_and_take_nobody_else_along(owner, other, client_wi
 
 def test_an_organizer_who_may_only_view_takes_no_invitation_back(client_with, other):
     viewer = client_with("calendar:view")
-    with models.write():
-        event = Event.create(title="x", start=models.now(), end=models.now(), organizer=viewer.id)
+    with engines.write():
+        event = Event.create(title="x", start=engines.now(), end=engines.now(), organizer=viewer.id)
         EventAttendee.create(event=event, user=other.id)
     reply = viewer.delete(f"{PATH}/{event.id}/attendees/{other.id}")
     assert reply.status_code == 403 and "calendar:update" in reply.json["message"]

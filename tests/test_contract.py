@@ -1,17 +1,18 @@
 """The conventions: loops over every route, and one story for each rule that all of them follow."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import marshmallow as ma
 import pytest
 
-import halolight
-import models
+from database import engines
 from models import User
-from resources import texts
-from resources.errors import TEXTS
-from resources.schemas import PageArgs, Schema
+from web import config, texts
+from web.arguments import PageArgs
+from web.errors import TEXTS
+from web.schemas import Schema
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = {
@@ -75,7 +76,7 @@ def test_the_readme_lists_every_route_of_the_api_and_no_other(app):
 
 
 def test_the_readme_and_the_example_name_every_variable():
-    names = {field.name.upper() for field in halolight.fields(halolight.Config)}
+    names = {field.name.upper() for field in dataclasses.fields(config.Config)}
     readme = (ROOT / "README.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([A-Z_]+)`", readme, re.MULTILINE)) == names
     example = (ROOT / ".env.example").read_text("utf-8")
@@ -97,7 +98,7 @@ def test_every_message_is_in_the_catalogue_in_both_languages():
     calls = (r"refuse\(\d+, ", r'refuse_401\("\w+", ', r"refuse_field\([^,]+, ", r"ValidationError\(")
     pattern = rf'(?:{"|".join(calls)}|message=|validate.*error=|"invalid": )f?"([^"]+)"'
     found = set(TEXTS.values())
-    for source in (ROOT / "resources").glob("*.py"):
+    for source in [*(ROOT / "resources").glob("*.py"), *(ROOT / "web").glob("*.py")]:
         found |= set(re.findall(pattern, source.read_text("utf-8")))
     unknown = {text for text in found if texts.lookup(re.sub(r"\{[^}]*\}", "x", text)) is None}
     assert not unknown
@@ -111,7 +112,7 @@ def all_schemas():
     while pending:
         cls = pending.pop()
         pending += cls.__subclasses__()
-        found += [cls] if cls.__module__.startswith("resources.") and cls is not Schema else []
+        found += [cls] if cls.__module__.startswith(("resources.", "web.")) and cls is not Schema else []
     return found
 
 
@@ -287,7 +288,7 @@ def test_a_wrong_method_is_405_with_allow_and_a_slash_is_no_redirect(root):
 
 
 def test_a_bug_is_a_500_that_tells_nothing(app, root, monkeypatch, caplog):
-    monkeypatch.setattr("resources.prepared.one", lambda *args: 1 / 0)
+    monkeypatch.setattr("database.compiled.one", lambda *args: 1 / 0)
     reply = root.get("/api/tasks/1")
     assert reply.status_code == 500 and reply.json["error"]["code"] == "INTERNAL_ERROR"
     assert b"ZeroDivision" not in reply.data and "ZeroDivisionError" in caplog.text
@@ -388,14 +389,14 @@ def test_rows_are_dumped_as_marshmallow_does(app, root, monkeypatch):
 
 
 def test_a_list_makes_as_many_queries_for_a_hundred_rows_as_for_one(app, root, monkeypatch):
-    run = type(models.db.obj).execute_sql
+    run = type(engines.db.obj).execute_sql
     count = [0]
 
     def counted(self, *args, **kwargs):
         count[0] += 1
         return run(self, *args, **kwargs)
 
-    monkeypatch.setattr(type(models.db.obj), "execute_sql", counted)
+    monkeypatch.setattr(type(engines.db.obj), "execute_sql", counted)
     for path in lists(app):
         needed = []
         for size in (1, 1, 100):  # the first may compile, or remember something

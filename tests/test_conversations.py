@@ -2,7 +2,7 @@
 
 import pytest
 
-import models
+from database import engines
 from models import Conversation, Message, User
 from web import limits
 
@@ -98,7 +98,7 @@ def test_a_group_has_only_so_many_members(people, client_with, monkeypatch):
 def test_the_most_recently_used_comes_first(people):
     alice, bob, carol = people
     older, newer = new_group(alice, bob), new_group(alice, carol)
-    Conversation.update(updated_at=models.now().replace(year=2020)).execute()
+    Conversation.update(updated_at=engines.now().replace(year=2020)).execute()
     send(bob, conversationId=older["id"])
     assert [row["id"] for row in listed(alice)] == [older["id"], newer["id"]]
     assert alice.get("/api/conversations").json["data"]["pageSize"] == 100
@@ -195,8 +195,8 @@ def test_a_deleted_user_leaves_the_others_their_conversation(people, root):
 def test_the_number_of_queries_does_not_grow_with_the_page(people, monkeypatch):
     alice, bob, carol = people
     queries = []
-    run = models.db.execute_sql
-    monkeypatch.setattr(models.db.obj, "execute_sql", lambda *args, **kw: queries.append(args[0]) or run(*args, **kw))
+    run = engines.db.execute_sql
+    monkeypatch.setattr(engines.db.obj, "execute_sql", lambda *args, **kw: queries.append(args[0]) or run(*args, **kw))
 
     def cost(path):
         queries.clear()

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-import models
+from database import engines
 from models import Activity, Event, EventAttendee, File, Order, Task, User, Visit
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -32,7 +32,7 @@ def get(client, path, **options):
 
 
 def today(zone=SHANGHAI):
-    return models.now().astimezone(zone).date()
+    return engines.now().astimezone(zone).date()
 
 
 def at(day, hour=0, zone=SHANGHAI):
@@ -220,7 +220,7 @@ def test_bad_arguments_are_refused_by_field(viewer, query, error):
 
 @pytest.mark.parametrize("path", ["visits?days=1", "visits?days=90", "sales?months=24"])
 def test_a_chart_is_one_select_whatever_its_length(viewer, monkeypatch, path):
-    statements, run = [], models.db.obj.execute_sql
-    monkeypatch.setattr(models.db.obj, "execute_sql", lambda sql, *rest: statements.append(sql) or run(sql, *rest))
+    statements, run = [], engines.db.obj.execute_sql
+    monkeypatch.setattr(engines.db.obj, "execute_sql", lambda sql, *rest: statements.append(sql) or run(sql, *rest))
     get(viewer, path)
     assert sum("spans" in sql for sql in statements) == 1 and len(statements) <= 2

@@ -12,8 +12,7 @@ import peewee
 import psycopg
 import pytest
 
-import models
-from database import engines
+from database import base, engines
 from models import Task
 from resources import documents
 from web import limits
@@ -36,14 +35,14 @@ def hurried(hurry, app):
 
 def run_endlessly():
     with peewee.__exception_wrapper__:
-        return models.db.execute_sql(ENDLESS).fetchall()
+        return engines.db.execute_sql(ENDLESS).fetchall()
 
 
 def nap(seconds):
     """A statement that takes so long."""
-    if isinstance(models.db.obj, models.SQLite):
-        models.db.connection().create_function("pg_sleep", 1, time.sleep)
-    models.db.execute_sql(f"SELECT pg_sleep({seconds})").fetchall()
+    if isinstance(engines.db.obj, engines.SQLite):
+        engines.db.connection().create_function("pg_sleep", 1, time.sleep)
+    engines.db.execute_sql(f"SELECT pg_sleep({seconds})").fetchall()
 
 
 def refused(reply):
@@ -68,7 +67,7 @@ def test_a_deadline_is_of_one_statement_and_not_of_a_request(hurried):
     for _ in range(3):
         nap(0.2)
         time.sleep(0.3)
-    with models.write():
+    with engines.write():
         nap(0.2)
         time.sleep(0.5)
         Task.create(title="事", creator=1)
@@ -76,16 +75,16 @@ def test_a_deadline_is_of_one_statement_and_not_of_a_request(hurried):
 
 
 def test_a_write_whose_statement_took_too_long_leaves_nothing_and_gives_its_turn_back(hurried):
-    with pytest.raises(peewee.OperationalError), models.write():
+    with pytest.raises(peewee.OperationalError), engines.write():
         Task.create(title="事", creator=1)
         run_endlessly()
-    with models.write():
+    with engines.write():
         Task.create(title="别", creator=1)
     assert [title for (title,) in Task.select(Task.title).where(Task.title.in_(("事", "别"))).tuples()] == ["别"]
 
 
 def test_statements_of_seeding_take_as_long_as_they_need(hurried):
-    with models.unhurried(), models.write():
+    with engines.unhurried(), engines.write():
         nap(0.8)
         Task.create(title="事", creator=1)
     with pytest.raises(peewee.OperationalError):
@@ -94,7 +93,7 @@ def test_statements_of_seeding_take_as_long_as_they_need(hurried):
 
 def test_a_connection_that_its_thread_has_closed_does_not_end_the_watch(hurried):
     nap(0)
-    models.db.close()
+    engines.db.close()
     time.sleep(0.8)  # the deadline of the closed one passes
     with pytest.raises(peewee.OperationalError):
         run_endlessly()
@@ -184,26 +183,26 @@ def test_a_wait_for_a_turn_and_for_the_lock_has_one_deadline(make_app, database_
 
     def write(_):
         begin = time.monotonic()
-        with pytest.raises(peewee.OperationalError), models.write():
+        with pytest.raises(peewee.OperationalError), engines.write():
             pass
-        models.release()
+        engines.release()
         return time.monotonic() - begin
 
     with a_transaction_that_does_not_end(database_url), ThreadPoolExecutor(4) as pool:
         assert all(0.8 < seconds < 1.8 for seconds in pool.map(write, range(4)))
-    with models.write():  # the wait for locks is as it was
+    with engines.write():  # the wait for locks is as it was
         Task.create(title="事", creator=1)
     if database_url.startswith("sqlite"):
-        assert models.db.execute_sql("PRAGMA busy_timeout").fetchone() == (1000,)
+        assert engines.db.execute_sql("PRAGMA busy_timeout").fetchone() == (1000,)
 
 
 def test_many_writers_at_once_are_not_refused_while_each_gets_its_turn(make_app):
     make_app(THREADS="4")  # three may wait for long
 
     def write(_):
-        with models.write():
+        with engines.write():
             Task.create(title="事", creator=1)
-        models.release()
+        engines.release()
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(write, range(120)))
@@ -217,12 +216,12 @@ def test_many_writers_at_once_are_not_refused_while_each_gets_its_turn(make_app)
 def test_the_file_of_a_database_is_for_its_owner_only(tmp_path, monkeypatch):
     before = os.umask(0)
     try:
-        models.connect(f"sqlite:///{tmp_path / 'new.db'}")
-        models.create_tables()
+        engines.connect(f"sqlite:///{tmp_path / 'new.db'}")
+        base.create_tables()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(tmp_path).iterdir()}
     finally:
         os.umask(before)
-        models.db.close_all()
+        engines.db.close_all()
     assert modes == dict.fromkeys(("new.db", "new.db-wal", "new.db-shm"), 0o600)
 
 

@@ -9,9 +9,10 @@ import pytest
 from flask import g
 
 import halolight
-import models
 import seed
+from database import base, engines
 from models import Mail, Task, User
+from web import config
 
 CONTROLS = (
     *(("GET", "/api/demo/accounts"), ("GET", "/api/demo/mails"), ("GET", "/api/demo/requests")),
@@ -47,10 +48,10 @@ def test_half_of_the_threads_stay_awake(app, http, naps):
 
 def test_a_delay_comes_before_the_login_and_holds_neither_connection_nor_lock(app, demo, monkeypatch):
     seen = []
-    kept = isinstance(models.db.obj, models.SQLite)  # one connection per thread, held anyway
+    kept = isinstance(engines.db.obj, engines.SQLite)  # one connection per thread, held anyway
 
     def nap(seconds):
-        seen.append(("caller" in g, models.db.in_transaction(), models.db.is_closed() or kept))
+        seen.append(("caller" in g, engines.db.in_transaction(), engines.db.is_closed() or kept))
 
     monkeypatch.setattr(time, "sleep", nap)
     assert demo.post("/api/tasks?_delay=800", {"title": "x"}).status_code == 201
@@ -97,14 +98,14 @@ def test_the_command_line_delays_and_fails_all(app, http, naps):
     [("x", None), ("800-200", None), ("0-10001", None), ("5", None), (None, "2"), (None, "x"), (None, "-1")],
 )
 def test_a_bad_option_is_refused_in_one_line(app, delay, rate):
-    with pytest.raises(halolight.BadConfiguration, match="^--(delay|fail-rate): "):
+    with pytest.raises(config.BadConfiguration, match="^--(delay|fail-rate): "):
         halolight.interfere(app, delay, rate)
 
 
 @pytest.mark.parametrize("options", [("200-800", None), (None, "0.05")])
 def test_production_neither_delays_nor_fails(make_app, options):
     app = make_app(NODE_ENV="production", JWT_SECRET="x" * 32)
-    with pytest.raises(halolight.BadConfiguration, match="development only"):
+    with pytest.raises(config.BadConfiguration, match="development only"):
         halolight.interfere(app, *options)
     reply = app.test_client().get("/api/users?_delay=5000&_status=503")
     assert reply.status_code == 401 and "X-Demo-Delay" not in reply.headers
@@ -120,7 +121,7 @@ def test_a_reset_puts_back_the_rows_and_clears_mails_and_requests(http, demo):
 
 
 def test_a_database_without_demo_rows_is_not_reset(http):
-    models.Setting.delete().where(models.Setting.key == "seeded").execute()
+    base.Setting.delete().where(base.Setting.key == "seeded").execute()
     assert http.post("/api/demo/reset").status_code == 409 and User.select().count() == 30
 
 

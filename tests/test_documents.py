@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import peewee
 import pytest
 
-import models
+from database import engines
 from models import Document, DocumentReader, DocumentTag, Notification
 from web import limits
 
@@ -139,7 +139,7 @@ def test_documents_are_filtered_and_searched(owner):
 
 def test_the_last_changed_comes_first(owner):
     first, second = new_document(owner), new_document(owner)
-    Document.update(updated_at=models.now().replace(year=2020)).execute()
+    Document.update(updated_at=engines.now().replace(year=2020)).execute()
     assert owner.put(f"/api/documents/{first['id']}", {"tags": ["新"]}).json["data"]["tags"] == ["新"]
     rows = owner.get("/api/documents").json["data"]["items"]
     assert [row["id"] for row in rows] == [first["id"], second["id"]]
@@ -169,7 +169,7 @@ def test_a_reader_who_cannot_be_remembered_reads_all_the_same(owner, monkeypatch
         raise error("disk is full\nat line 1")
         yield
 
-    monkeypatch.setattr(models, "write", broken)
+    monkeypatch.setattr(engines, "write", broken)
     reply = owner.get(f"/api/documents/{document['id']}")
     assert reply.status_code == 200 and reply.json["data"]["views"] == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
@@ -180,7 +180,7 @@ def test_a_reader_who_cannot_be_remembered_reads_all_the_same(owner, monkeypatch
 def test_only_a_new_reader_is_written(owner, monkeypatch):
     path = f"/api/documents/{new_document(owner)['id']}"
     owner.get(path)
-    monkeypatch.setattr(models, "write", None)
+    monkeypatch.setattr(engines, "write", None)
     assert owner.get(path).status_code == 200
 
 

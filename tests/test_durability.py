@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from peewee import fn
 
-import models
+from database import engines
 from models import File, FilePart, Task
 
 WRITERS = 16
@@ -94,18 +94,18 @@ def test_a_kill_under_sixteen_writers_loses_nothing_acknowledged(serve, database
 
 def examine(database_url, tasks, files):
     """Every acknowledged row is there, each file with all of its bytes, and the database is sound."""
-    models.connect(database_url)
+    engines.connect(database_url)
     try:
         if database_url.startswith("sqlite"):
-            assert models.db.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
-            assert models.db.execute_sql("PRAGMA foreign_key_check").fetchall() == []
+            assert engines.db.execute_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert engines.db.execute_sql("PRAGMA foreign_key_check").fetchall() == []
         assert set(tasks) <= {id for (id,) in Task.select(Task.id).tuples()}
         sizes = dict(File.select(File.id, File.size).tuples())
         assert set(files) <= set(sizes)
         stored = FilePart.select(FilePart.file, fn.SUM(fn.LENGTH(FilePart.data))).group_by(FilePart.file)
         assert dict(stored.tuples()) == sizes
     finally:
-        models.db.close_all()
+        engines.db.close_all()
 
 
 # --- The file is gone, or full ---------------------------------------------------------------------------------------
@@ -134,11 +134,11 @@ def test_nothing_is_acknowledged_while_the_file_is_away_and_nothing_is_lost(serv
 
 
 def test_a_commit_into_a_file_that_has_gone_is_no_success_and_makes_no_other(app, sqlite_file):
-    with pytest.raises(peewee.OperationalError), models.write():
+    with pytest.raises(peewee.OperationalError), engines.write():
         Task.create(title="事", creator=1)
         sqlite_file.rename(sqlite_file.with_name("away.db"))
-    models.db.close()
-    with pytest.raises(peewee.OperationalError), models.write():
+    engines.db.close()
+    with pytest.raises(peewee.OperationalError), engines.write():
         pass  # a thread without a connection opens one
     assert not sqlite_file.exists()
 
@@ -182,7 +182,7 @@ def test_a_full_disk_refuses_writes_reads_go_on_and_room_is_enough_to_recover(se
 
 def test_a_database_that_is_read_only_refuses_writes_and_reads_go_on(root, database_url):
     sqlite = database_url.startswith("sqlite")
-    models.db.execute_sql("PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
+    engines.db.execute_sql("PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
     reply = root.post("/api/tasks", {"title": "事"})
     assert refused((reply.status_code, reply.json)) and root.get("/api/tasks").status_code == 200
 
@@ -191,7 +191,7 @@ def test_a_document_is_read_for_the_first_time_though_its_reader_cannot_be_remem
     reader = client_with("documents:*")
     views = reader.get("/api/documents?sort=id").json["data"]["items"][0]["views"]
     sqlite = database_url.startswith("sqlite")
-    models.db.execute_sql("PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
+    engines.db.execute_sql("PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
     reply = reader.get("/api/documents/1")
     assert reply.status_code == 200 and reply.json["data"]["views"] == views
 

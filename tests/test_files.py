@@ -17,10 +17,11 @@ import pytest
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
-import models
+from database import compiled, engines
 from models import Document, File, FilePart, Folder, Role, User
-from resources import downloads, files, logs
+from resources import files
 from seed import packed, picture, printed, sound
+from web import downloads, logs, mime
 
 ALL = ("files:view", "files:create", "files:update", "files:delete")
 MB = 1024 * 1024
@@ -63,7 +64,7 @@ def bearer(client):
 
 
 def new_folder(client, name="资料"):
-    with models.write():
+    with engines.write():
         return Folder.create(name=name, owner=client.id).id
 
 
@@ -194,7 +195,7 @@ def test_an_upload_without_room_for_its_temporary_files_is_503(owner, monkeypatc
     ],
 )
 def test_what_a_file_is_its_bytes_say(content, mime_type, kind):
-    described = downloads.describe(io.BytesIO(content))
+    described = mime.describe(io.BytesIO(content))
     assert (described["mime_type"], described["type"]) == (mime_type, kind)
 
 
@@ -295,7 +296,7 @@ def test_a_range_of_the_bytes_can_be_asked_for(owner):
 def test_only_the_parts_that_are_sent_are_read(owner, monkeypatch):
     content = bytes(range(256)) * 4000  # four parts
     path = f"/api/files/{upload(owner, content)['id']}/download"
-    parts, rows = [], downloads.rows
+    parts, rows = [], compiled.rows
     monkeypatch.setattr(
         downloads, "rows", lambda *args, **values: parts.append(values["number"]) or rows(*args, **values)
     )
@@ -343,9 +344,9 @@ def test_each_route_asks_for_its_permission(client_with, method, path, permissio
 @pytest.fixture
 def later(monkeypatch):
     """A function that sets the clock ahead."""
-    start = models.now().replace(minute=30)
-    monkeypatch.setattr(models, "now", lambda: start)
-    return lambda **ahead: monkeypatch.setattr(models, "now", lambda: start + timedelta(**ahead))
+    start = engines.now().replace(minute=30)
+    monkeypatch.setattr(engines, "now", lambda: start)
+    return lambda **ahead: monkeypatch.setattr(engines, "now", lambda: start + timedelta(**ahead))
 
 
 def test_a_link_needs_no_header_and_is_the_same_for_an_hour(later, owner, guest):
@@ -379,10 +380,10 @@ def test_a_link_dies_with_the_right_to_see_the_file(owner, guest, client_with):
     manager = client_with("files:*")
     file = upload(owner)
     url, managers = file["url"], manager.get(f"/api/files/{file['id']}").json["data"]["url"]
-    with models.write():
+    with engines.write():
         User.update(status="suspended").where(User.id == owner.id).execute()
     assert guest.get(url).status_code == 404 and guest.get(managers).status_code == 200
-    with models.write():
+    with engines.write():
         User.update(status="active").where(User.id == owner.id).execute()
         Role.update(permissions=["files:create"]).where(Role.id == User.get_by_id(owner.id).role_id).execute()
         Role.update(permissions=["files:view"]).where(Role.id == User.get_by_id(manager.id).role_id).execute()
@@ -392,7 +393,7 @@ def test_a_link_dies_with_the_right_to_see_the_file(owner, guest, client_with):
 @pytest.mark.parametrize("gone", ["file", "user"])
 def test_a_link_dies_with_its_file_and_with_its_user(owner, guest, gone):
     file = upload(owner)
-    with models.write():
+    with engines.write():
         User.get_by_id(owner.id).remove() if gone == "user" else File.get_by_id(file["id"]).delete_instance()
     assert guest.get(file["url"]).status_code == 404
     assert not FilePart.select().where(FilePart.file == file["id"]).exists()
@@ -426,7 +427,7 @@ def test_the_storage_is_counted_by_type_and_per_user(app, owner, other):
 
 
 def test_documents_take_room_among_the_files_of_their_kind(app, owner):
-    with models.write():
+    with engines.write():
         Document.compose(title="x", author=owner.id, content="中" * 300_000)
     app.config["STORAGE_QUOTA_MB"] = 1
     storage = owner.get("/api/files/storage").json["data"]

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import models
 import seed
-from models import Document, Setting, Task, User
+from database import base, engines
+from database.base import Setting
+from models import Document, Task, User
 from tests import databases
 
 #: How the first test of this process found a database and an application, by the kind of database.
@@ -20,30 +21,30 @@ def state(app):
         *("permissions", "cors", "cors_origins", "near_origins", "flask-smorest"),  # set once
         *("metrics", "series", "last_requests", "sleepers"),  # put back by the fixture `app`, as a new one must be
     }
-    on_sqlite = isinstance(models.db.obj, models.SQLite)
+    on_sqlite = isinstance(engines.db.obj, engines.SQLite)
     question = "PRAGMA query_only" if on_sqlite else "SHOW default_transaction_read_only"
     return {
-        "rows": {model.__name__: sorted(map(repr, model.select().tuples())) for model in models.tables()},
+        "rows": {model.__name__: sorted(map(repr, model.select().tuples())) for model in base.tables()},
         "columns": {
-            table: [column.name for column in models.db.get_columns(table)] for table in models.db.get_tables()
+            table: [column.name for column in engines.db.get_columns(table)] for table in engines.db.get_tables()
         },
         "config": {**app.config, "DATABASE_URL": None},
         "views": dict(app.view_functions),
         "kept": (len(kept["last_requests"]), kept["sleepers"]._value, kept["series"].cache_info().currsize),
         "metrics": [metric for metric in kept["metrics"].collect() if metric.samples],
-        "connection": models.db.execute_sql(question).fetchall(),
+        "connection": engines.db.execute_sql(question).fetchall(),
         "zone": seed.zone,
     }
 
 
 def change_everything(app, client):
-    with models.write():
+    with engines.write():
         Document.delete().where(Document.id < 5).execute()
         User.update(name="改").execute()
         Setting.keep("left", "x")
         Setting.keep("secret", "x" * 48)
         made = Task.create(title="x", creator=1).id
-    with pytest.raises(ZeroDivisionError), models.write():
+    with pytest.raises(ZeroDivisionError), engines.write():
         Task.create(title="x", creator=1)
         raise ZeroDivisionError  # its id is used up all the same
     client.get("/api/tasks")
@@ -54,10 +55,10 @@ def change_everything(app, client):
     seed.zone = UTC
     read_only = (
         "PRAGMA query_only = 1"
-        if isinstance(models.db.obj, models.SQLite)
+        if isinstance(engines.db.obj, engines.SQLite)
         else "SET default_transaction_read_only = on"
     )
-    models.db.execute_sql(read_only)
+    engines.db.execute_sql(read_only)
     return made
 
 
@@ -65,16 +66,16 @@ def change_everything(app, client):
 def test_a_test_finds_everything_as_seeded_whatever_the_one_before_has_done(app, account, turn):
     found = state(app)
     made = change_everything(app, account("admin@example.com"))
-    assert (found, made) == _first.setdefault(models.db.obj.__class__, (found, made))
+    assert (found, made) == _first.setdefault(engines.db.obj.__class__, (found, made))
 
 
 @pytest.mark.parametrize("turn", range(2))
 def test_also_a_table_is_as_it_was_and_so_are_the_settings_of_the_database(app, turn):
     found = state(app)
-    models.db.execute_sql("ALTER TABLE tasks ADD COLUMN lasting integer")
-    if isinstance(models.db.obj, models.Postgres):
-        models.db.execute_sql(f"ALTER DATABASE {models.db.obj.database} SET default_transaction_read_only = on")
-    assert found == _first.setdefault(models.db.obj.__class__, (found, None))[0]
+    engines.db.execute_sql("ALTER TABLE tasks ADD COLUMN lasting integer")
+    if isinstance(engines.db.obj, engines.Postgres):
+        engines.db.execute_sql(f"ALTER DATABASE {engines.db.obj.database} SET default_transaction_read_only = on")
+    assert found == _first.setdefault(engines.db.obj.__class__, (found, None))[0]
 
 
 def test_an_application_that_is_kept_takes_no_other_routes(app):
@@ -83,15 +84,15 @@ def test_an_application_that_is_kept_takes_no_other_routes(app):
 
 
 def test_rows_are_seeded_anew_when_the_day_has_changed(app, database_url, request, tmp_path, monkeypatch):
-    tomorrow = models.now() + timedelta(days=1)
-    monkeypatch.setattr(models, "now", lambda: tomorrow)
+    tomorrow = engines.now() + timedelta(days=1)
+    monkeypatch.setattr(engines, "now", lambda: tomorrow)
     monkeypatch.setattr(databases, "today", lambda: tomorrow.astimezone(seed.zone).date())
-    models.db.close_all()
+    engines.db.close_all()
     if database_url.startswith("sqlite"):
         url = request.getfixturevalue("sqlite_files").new(tmp_path / "tomorrow.db")
     else:
         url = request.getfixturevalue("postgres_database").ready()
-    models.connect(url)
+    engines.connect(url)
     assert Setting.read("seeded") == databases.today().isoformat() and seed.age_in_days() == 0
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-import models
+from database import engines
 from models import File, Folder
 
 GRANTS = ("folders:view", "folders:create", "folders:update", "folders:delete")
@@ -115,7 +115,7 @@ def test_a_tree_is_at_most_fifty_deep_however_it_grows(owner):
 
 
 def test_making_and_moving_a_folder_reads_its_place_only_however_many_others_there_are(owner, monkeypatch):
-    run, read = models.db.obj.execute_sql, []
+    run, read = engines.db.obj.execute_sql, []
 
     def counted(sql, bound=None):
         if sql.startswith(("SELECT", "WITH")):
@@ -127,13 +127,13 @@ def test_making_and_moving_a_folder_reads_its_place_only_however_many_others_the
         place, moved = new_folder(owner, "放", top), new_folder(owner, "移", new_folder(owner, "来"))
         steps = []
         with monkeypatch.context() as patch:
-            patch.setattr(models.db.obj, "execute_sql", counted)
-            if isinstance(models.db.obj, models.SQLite):
-                models.db.connection().set_progress_handler(lambda: steps.append(1), 100)
+            patch.setattr(engines.db.obj, "execute_sql", counted)
+            if isinstance(engines.db.obj, engines.SQLite):
+                engines.db.connection().set_progress_handler(lambda: steps.append(1), 100)
             new_folder(owner, "新", place)
             assert owner.put(f"/api/folders/{moved}", {"parentId": place}).status_code == 200
-            if isinstance(models.db.obj, models.SQLite):
-                models.db.connection().set_progress_handler(None, 0)
+            if isinstance(engines.db.obj, engines.SQLite):
+                engines.db.connection().set_progress_handler(None, 0)
         for folder in (place, moved, Folder.get(Folder.name == "来").id):
             Folder.update(name=f"旧{folder}").where(Folder.id == folder).execute()
         found = len(read), len(steps)

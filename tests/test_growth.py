@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-import models
-from models import db
+from database import engines
+from database.engines import db
 
 #: By rank, not by the alphabet: no index gives this order.
 UNINDEXED = {"priority"}
@@ -36,7 +36,7 @@ def plans(client, path, monkeypatch):
     for sql, bound in asked:
         if " LIMIT " not in sql or sql not in tables:
             continue
-        if isinstance(db.obj, models.SQLite):
+        if isinstance(db.obj, engines.SQLite):
             found = run(f"EXPLAIN QUERY PLAN {sql}", bound).fetchall()
             yield tables[sql], [text for *_, text in found]
         else:
@@ -53,14 +53,14 @@ def nodes(plan):
 
 
 def sorts(plan):
-    if isinstance(db.obj, models.SQLite):
+    if isinstance(db.obj, engines.SQLite):
         return any("TEMP B-TREE FOR ORDER BY" in text for text in plan)
     return any(node["Node Type"] == "Sort" for node in plan)
 
 
 def scans(table, plan):
     """Whether every row of the table is looked at, be it in the order of an index."""
-    if isinstance(db.obj, models.SQLite):
+    if isinstance(db.obj, engines.SQLite):
         return any(re.match(r"SCAN t\d+\b", text) for text in plan)
     found = (node for node in plan if node.get("Relation Name") == table and node["Node Type"] != "Bitmap Heap Scan")
     return any("Index Cond" not in node for node in found)
@@ -71,7 +71,7 @@ def avoid(app):
     """A function that keeps Postgres from steps of a kind, as many rows would."""
 
     def off(*kinds):
-        if isinstance(db.obj, models.Postgres):
+        if isinstance(db.obj, engines.Postgres):
             for kind in kinds:
                 db.execute_sql(f"ALTER DATABASE {db.obj.database} SET enable_{kind} = off")
             db.close_all()

@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-import halolight
-import models
+from database import base, compiled, engines
 from models import Role, Task, User
-from resources import prepared, roles, security
-from resources.api import paginate_list
-from resources.schemas import Instant, Sort
+from resources import roles
+from web import config, security
+from web.api import paginate_list
+from web.arguments import Sort
+from web.fields import Instant
 
 _numbers = itertools.count(1)
 TEXTS = [
@@ -270,7 +271,7 @@ WORDS = st.sampled_from(["", "-", ",", " ", "id", "title", "-dueDate", "priority
 @given(st.text("0123456789smhd٣ -\n", max_size=9))
 def test_a_duration_is_digits_and_a_unit_up_to_ten_years_or_refused(text):
     try:
-        found = halolight.duration(text)
+        found = config.duration(text)
     except ValueError:
         return
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1]]
@@ -288,7 +289,7 @@ def test_a_sort_is_known_names_each_once_or_refused(text):
     plain = [name.removeprefix("-") for name in names]
     assert len(set(plain)) == len(plain) <= 5 and set(plain) <= {"id", *Task.SORTS}
     assert Sort(Task).deserialize(",".join(names)) == names
-    assert prepared.order(Task, names or (Task.SORT,))
+    assert compiled.order(Task, names or (Task.SORT,))
 
 
 @SHORT
@@ -352,7 +353,7 @@ def member(client_with):
 
 
 def somebody(**fields):
-    with models.write():
+    with engines.write():
         return User.register(role=Role.get(Role.name == "guest"), name="外人", **fields)
 
 
@@ -428,7 +429,7 @@ def test_nothing_but_the_fields_of_the_contract_is_written(app, member, own):
         data = reply.json["data"].get("user", reply.json["data"])
         assert not [name for name in extra if name in data and data[name] == extra[name]], (method, path, data)
     assert User.get_by_id(member.id).role_id == role and Role.select().where(Role.is_system).count() == system
-    for model in models.tables():
+    for model in base.tables():
         for field in model._meta.sorted_fields:
             if getattr(field, "rel_model", None) is User:
                 assert not model.select().where(field == stranger.id).exists(), field

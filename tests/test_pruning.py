@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import peewee
 import pytest
 
-import models
+from database import base, engines
 from models import Activity, FailedAttempt, Mail, Notification, RefreshToken, Session, Task, User, Visit
 from web import pruning
 
@@ -15,7 +15,7 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
 @pytest.fixture
 def person(app):
-    with models.write():
+    with engines.write():
         for model in (Session, Mail, Notification, Visit, Activity, FailedAttempt):
             model.delete().execute()
     return User.get(User.email == "admin@example.com")
@@ -25,31 +25,31 @@ def person(app):
 def clock(monkeypatch):
     """Sets the clock of the application to so long after the start of the test."""
     start = datetime.now(UTC)
-    monkeypatch.setattr(models, "now", lambda: start)
-    return lambda ahead: monkeypatch.setattr(models, "now", lambda: start + ahead)
+    monkeypatch.setattr(engines, "now", lambda: start)
+    return lambda ahead: monkeypatch.setattr(engines, "now", lambda: start + ahead)
 
 
 def a_session(user, **times):
-    session = Session.create(user=user, **{"expires_at": models.now() + 400 * DAY, **times})
-    expires = int((models.now() + 400 * DAY).timestamp())
+    session = Session.create(user=user, **{"expires_at": engines.now() + 400 * DAY, **times})
+    expires = int((engines.now() + 400 * DAY).timestamp())
     RefreshToken.create(jti=f"jti{session.id}", session=session, issued_at=0, expires_at=expires)
     return session
 
 
 def an_expired_token(user):
-    session = Session.create(user=user, expires_at=models.now() + 400 * DAY)
-    return RefreshToken.create(jti="j", session=session, issued_at=0, expires_at=int(models.now().timestamp()))
+    session = Session.create(user=user, expires_at=engines.now() + 400 * DAY)
+    return RefreshToken.create(jti="j", session=session, issued_at=0, expires_at=int(engines.now().timestamp()))
 
 
 AGES = {
-    "expired session": (lambda user: a_session(user, expires_at=models.now()), 30 * DAY),
-    "ended session": (lambda user: a_session(user, ended_at=models.now()), 30 * DAY),
+    "expired session": (lambda user: a_session(user, expires_at=engines.now()), 30 * DAY),
+    "ended session": (lambda user: a_session(user, ended_at=engines.now()), 30 * DAY),
     "refresh token": (an_expired_token, timedelta(0)),
     "failed attempt": (lambda user: FailedAttempt.create(key="x"), timedelta(minutes=10)),
     "visit": (lambda user: Visit.create(visitor="x"), 730 * DAY),
     "activity": (lambda user: Activity.create(user=user, action="create", target_type="task"), 365 * DAY),
     "read notification": (
-        lambda user: Notification.create(user=user, title="x", read=True, read_at=models.now()),
+        lambda user: Notification.create(user=user, title="x", read=True, read_at=engines.now()),
         90 * DAY,
     ),
     "unread notification": (lambda user: Notification.create(user=user, title="x"), 365 * DAY),
@@ -60,7 +60,7 @@ AGES = {
 @pytest.mark.parametrize("kind", AGES)
 def test_a_row_goes_at_its_age_and_not_before(person, clock, kind):
     make, age = AGES[kind]
-    with models.write():
+    with engines.write():
         row = make(person)
     model = type(row)
     clock(age - SECOND)
@@ -72,8 +72,8 @@ def test_a_row_goes_at_its_age_and_not_before(person, clock, kind):
 
 
 def test_a_session_takes_its_refresh_tokens_along_and_a_live_one_stays(person, clock):
-    with models.write():
-        ended, live = a_session(person, ended_at=models.now()), a_session(person)
+    with engines.write():
+        ended, live = a_session(person, ended_at=engines.now()), a_session(person)
     clock(31 * DAY)
     pruning.prune()
     assert [session.id for session in Session.select()] == [live.id]
@@ -81,11 +81,11 @@ def test_a_session_takes_its_refresh_tokens_along_and_a_live_one_stays(person, c
 
 
 def test_a_notification_read_long_after_it_came_stays_for_another_quarter(person, clock):
-    with models.write():
+    with engines.write():
         note = Notification.create(user=person, title="x")
     clock(200 * DAY)
-    with models.write():
-        note.change(read=True, read_at=models.now())
+    with engines.write():
+        note.change(read=True, read_at=engines.now())
     clock(289 * DAY)
     assert pruning.prune() == 0
     clock(291 * DAY)
@@ -94,7 +94,7 @@ def test_a_notification_read_long_after_it_came_stays_for_another_quarter(person
 
 def test_what_is_not_named_stays_however_old_it_is(person, clock):
     pruned = {rule.model for rule in pruning.RULES}
-    kept = [model for model in models.tables() if model not in pruned]
+    kept = [model for model in base.tables() if model not in pruned]
     before = [model.select().count() for model in kept]
     clock(20 * 365 * DAY)
     pruning.prune()
@@ -102,16 +102,16 @@ def test_what_is_not_named_stays_however_old_it_is(person, clock):
 
 
 def test_a_transaction_deletes_at_most_five_hundred_rows(person, clock, monkeypatch):
-    with models.write():
-        models.insert_rows(Visit, [{"visitor": "x"} for _ in range(1200)])
+    with engines.write():
+        base.insert_rows(Visit, [{"visitor": "x"} for _ in range(1200)])
     clock(731 * DAY)
-    left, write = [], models.write
+    left, write = [], engines.write
 
     def counted():
         left.append(Visit.select().count())
         return write()
 
-    monkeypatch.setattr(models, "write", counted)
+    monkeypatch.setattr(engines, "write", counted)
     assert pruning.prune() == 1200
     assert left == [1200, 700, 200]
 
@@ -144,10 +144,10 @@ def test_the_thread_prunes_again_and_again_and_ends_when_it_is_told(person, prun
 
 
 def test_it_waits_for_a_moment_in_which_nobody_writes(person, pruner, clock):
-    with models.write():
+    with engines.write():
         visit = Visit.create(visitor="x")
     clock(731 * DAY)
-    with models.write():
+    with engines.write():
         pruner.start()
         pruner._thread.join(1.5)
         assert Visit.get_by_id(visit.id)

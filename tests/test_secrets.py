@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-import models
+from database import engines
 from models import RefreshToken, User
-from resources.logs import TextLines
+from web.logs import TextLines
 
 ROOT = Path(__file__).parent.parent
 JWT_SECRET = "a secret of thirty-two bytes or more"
@@ -28,9 +28,9 @@ def server(request, serve, database_url):
     """A server with a log in either format, and secrets that we know."""
     url = database_url.replace("postgres:@", "postgres:database-password@")
     server = serve(LOG_FORMAT=request.param, JWT_SECRET=JWT_SECRET, DATABASE_URL=url, TRUSTED_PROXY="127.0.0.1")
-    models.connect(database_url)
+    engines.connect(database_url)
     yield server
-    models.db.close_all()
+    engines.db.close_all()
 
 
 def raw(server, request):
@@ -77,7 +77,7 @@ def use(server):
     call("auth/login", email=WRONG, password=WRONG)
     call("auth/register", email=EMAIL, password=WRONG)
     renewed = call("auth/refresh", refreshToken=again["refreshToken"])
-    with models.write():
+    with engines.write():
         RefreshToken.update(spent_at=1).where(RefreshToken.spent_at.is_null(False)).execute()
     call("auth/refresh", refreshToken=again["refreshToken"])
     call("auth/forgot-password", email=EMAIL)
@@ -121,7 +121,7 @@ def test_no_secret_is_in_the_log_the_metrics_the_request_list_or_a_refusal(serve
     for token in tokens:
         refusals += misplace(server, token, access)
     for table in ("tasks", "file_parts"):  # from here on there are bugs: an exception while a token is in the request
-        models.db.execute_sql(f"ALTER TABLE {table} RENAME TO gone_{table}")
+        engines.db.execute_sql(f"ALTER TABLE {table} RENAME TO gone_{table}")
     failed = [
         server.ask("GET", f"/api/files/raw/{tokens[-1]}"),
         *(server.ask("GET", f"/api/tasks?token={token}", token=access) for token in tokens),
@@ -196,7 +196,7 @@ def test_each_event_leaves_one_line_that_names_it(server):
     guest = post(server, "demo/login", email="guest@halolight.h7ml.cn")[1]["accessToken"]
     spent = post(server, "auth/login", **demo)[1]["refreshToken"]
     post(server, "auth/refresh", refreshToken=spent)
-    with models.write():
+    with engines.write():
         RefreshToken.update(spent_at=1).where(RefreshToken.spent_at.is_null(False)).execute()
         idle = User.get(User.status == "suspended")
         User.update(password_hash=User.get_by_id(ids["demo"]).password_hash).where(User.id == idle.id).execute()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 import models
+from database import engines
 from models import Session
 from resources.sessions import device_name
 
@@ -24,8 +25,8 @@ def test_a_session_names_the_device_and_its_last_refresh(client_with, app, monke
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
     body = {"email": models.User.get_by_id(somebody.id).email, "password": "123456"}
     tokens = app.test_client().post("/api/auth/login", json=body, headers=agent).json
-    later = models.now().replace(microsecond=0) + timedelta(minutes=5)
-    monkeypatch.setattr(models, "now", lambda: later)
+    later = engines.now().replace(microsecond=0) + timedelta(minutes=5)
+    monkeypatch.setattr(engines, "now", lambda: later)
     app.test_client().post("/api/auth/refresh", json={"refreshToken": tokens["refreshToken"]})
     newest = somebody.get(PATH).json["data"]["items"][0]
     assert newest["device"] == "Firefox, Linux" and newest["lastUsedAt"] == later.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -59,7 +60,7 @@ def test_a_session_is_gone_from_the_list_once_it_has_expired(account):
     account("demo@halolight.h7ml.cn")
     mine = account("demo@halolight.h7ml.cn")
     items = mine.get(PATH).json["data"]["items"]
-    Session.update(expires_at=models.now()).where(Session.id == items[1]["id"]).execute()
+    Session.update(expires_at=engines.now()).where(Session.id == items[1]["id"]).execute()
     assert [item["id"] for item in mine.get(PATH).json["data"]["items"]] == [items[0]["id"]]
 
 

@@ -17,10 +17,12 @@ import pytest
 from peewee import fn
 
 import halolight
-import models
 import seed
-from halolight import BadConfiguration, Config
-from models import DatabaseRefused, Document, DocumentShare, RefreshToken, Role, Session, Setting, User
+from database import engines
+from database.base import Setting
+from database.engines import DatabaseRefused
+from models import Document, DocumentShare, RefreshToken, Role, Session, User
+from web.config import BadConfiguration, Config
 
 ROOT = Path(__file__).parent.parent
 
@@ -102,7 +104,7 @@ def test_production_seeds_the_roles_and_nobody(tmp_path):
     assert (Role.select().count(), User.select().count(), seed.seeded()) == (4, 0, False)
     with pytest.raises(seed.NotResettable):
         seed.reset()
-    models.db.close_all()
+    engines.db.close_all()
     production = {
         "DATABASE_URL": url,
         "NODE_ENV": "production",
@@ -208,9 +210,9 @@ def test_two_first_starts_at_once_make_one_database(tmp_path):
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda _: run(script="seed.py", DATABASE_URL=url), range(3)))
     assert [code for code, _, _ in results] == [0, 0, 0], results
-    models.connect(url)
+    engines.connect(url)
     assert User.select().count() == 30 and Setting.select().where(Setting.key == "secret").count() == 1
-    models.db.close_all()
+    engines.db.close_all()
 
 
 def test_a_server_stops_at_sigint_also_where_its_shell_ignores_it(serve):

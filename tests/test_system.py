@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-import models
+from database import engines
 from resources.system import VERSION
 
 PRODUCTION = {"NODE_ENV": "production", "JWT_SECRET": "x" * 32}
@@ -24,12 +24,12 @@ def test_health_has_no_envelope_and_needs_no_token(app):
 
 
 def test_health_is_503_when_the_database_does_not_answer(app, database_url):
-    models.db.close_all()
-    models.connect("postgresql://nobody@127.0.0.1:1/nothing")
+    engines.db.close_all()
+    engines.connect("postgresql://nobody@127.0.0.1:1/nothing")
     reply = app.test_client().get("/health")
     assert reply.status_code == 503
     assert (reply.json["status"], reply.json["database"]) == ("error", "error")
-    models.connect(database_url)
+    engines.connect(database_url)
     assert app.test_client().get("/health").status_code == 200
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-import models
+from database import engines
 from models import Activity, Notification, Role, Session, Task, User
 
 ALL = ("users:view", "users:create", "users:update", "users:delete")
@@ -143,7 +143,7 @@ def test_of_two_super_admins_who_remove_each_other_at_once_one_remains(account, 
                 call(f"/api/users/{victim.id}{ending}", body) if body else call(f"/api/users/{victim.id}")
             ).status_code
         finally:
-            models.release()
+            engines.release()
 
     with ThreadPoolExecutor(2) as pool:
         results = sorted([*pool.map(strike, (first, second), (second, first))])

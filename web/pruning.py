@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import peewee
 
-import models
+from database import engines
 from models import Activity, FailedAttempt, Mail, Notification, RefreshToken, Session, Visit
 
 log = logging.getLogger("halolight.pruning")
@@ -75,13 +75,13 @@ def prune(may_go_on: Callable[[], bool] = lambda: True) -> int:
     deleted = 0
     for model, age, old in RULES:
         while may_go_on():
-            condition = old(models.now() - age)
+            condition = old(engines.now() - age)
             # Looked for before the transaction, which is then as short as can be.
             ids = [id for (id,) in model.select(model.id).where(condition).limit(BATCH).tuples()]
             if ids:
-                with models.write():
+                with engines.write():
                     deleted += model.delete().where(model.id.in_(ids), condition).execute()
-            models.release()
+            engines.release()
             if len(ids) < BATCH:
                 break
     return deleted
@@ -110,14 +110,14 @@ class Pruner:
                 log.warning("pruning was given up: %s", str(error).partition("\n")[0])
                 continue
             finally:
-                models.release()
+                engines.release()
             if deleted:
                 log.info("pruned %s old rows", deleted)
 
     def _wait_for_quiet(self) -> bool:
         """Wait for a second without a write, at most a minute; False: the thread is to end."""
         latest = time.monotonic() + PATIENCE
-        while (missing := QUIET - models.db.turns.rest()) > 0 and time.monotonic() < latest:
+        while (missing := QUIET - engines.db.turns.rest()) > 0 and time.monotonic() < latest:
             if self._stopped.wait(missing):
                 return False
         return not self._stopped.is_set()

@@ -22,7 +22,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-import models
+from database import engines
 from web import limits
 from web.connections import SEND_BYTES, Channel
 from web.pruning import Pruner
@@ -163,7 +163,7 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     finally:
         dispatcher.shutdown(timeout=1)
         pruner.stop()
-        models.db.close_all()
+        engines.db.close_all()
 
 
 def drain(channels: dict[int, Any], seconds: float) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from flask import current_app
 
-import models
-from models import BaseModel, File, Notification
-from resources.api import manages
-from resources.errors import refuse, refuse_field
-from resources.prepared import rows
-from resources.security import current_user
+from database import engines
+from database.base import BaseModel
+from database.compiled import rows
+from models import File, Notification
 from web import limits
+from web.api import manages
+from web.errors import refuse, refuse_field
+from web.security import current_user
 
 
 def refuse_more_than(most: int, model: type[BaseModel]) -> None:
@@ -49,7 +50,7 @@ def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
     """
     if not users:
         return
-    now = models.now()
+    now = engines.now()
     minute_ago = now - timedelta(minutes=1)
     # None of later than now: the clock was set back since, and they would count for as long.
     caused = rows(Notification.caused_by, actor=current_user.id, since=minute_ago, until=now)

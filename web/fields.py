@@ -1,7 +1,6 @@
-"""The base schema, and the fields and arguments that more than one resource uses.
+"""The fields that more than one resource uses.
 
-A schema describes a resource once: what a client may send is loaded, what is `dump_only` is only shown.
-Names are snake_case in Python and camelCase in the API. Schemas are made once, at import.
+A field reads what a client sends and shows what a row holds.
 """
 
 from __future__ import annotations
@@ -17,44 +16,12 @@ import marshmallow as ma
 from flask import current_app, g
 from marshmallow import validate
 
-from models import BaseModel
-from resources.openapi import camel_case
-from resources.prepared import dumper
+from web.schemas import Schema
 
 #: The highest id: that of a Postgres integer.
 MAX_ID = 2**31 - 1
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _OWN_AVATAR = re.compile(r"/api/avatars/\d+\.svg")
-
-
-class Schema(ma.Schema):
-    """The base: camelCase in the API, unknown fields ignored, rows dumped the fast way where it is the same."""
-
-    class Meta:
-        unknown = ma.EXCLUDE
-
-    #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
-    paged = True
-    #: Keys that the top level of a reply repeats beside `data`.
-    lift: tuple[str, ...] = ()
-    #: Keys of a body that a hook of the schema understands.
-    ACCEPTED: frozenset[str] = frozenset()
-
-    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
-        if field_obj.data_key is None:
-            field_obj.data_key = camel_case(field_name)
-
-    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        many = self.many if many is None else many
-        if not hasattr(self, "_dumper"):
-            self._dumper = dumper(self)
-        # Rows are named tuples; what a view put together by hand (a dict) takes marshmallow's own way.
-        if self._dumper is None or not isinstance((obj[0] if obj else None) if many else obj, tuple):
-            return super().dump(obj, many=many)
-        return [self._dumper(row) for row in obj] if many else self._dumper(obj)
-
-
-# --- Fields ----------------------------------------------------------------------------------------------------------
 
 
 class Text(ma.fields.String):
@@ -257,77 +224,6 @@ class People(ma.fields.Nested):
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
         return [{**each, "avatar": avatar_url(each["avatar"], each["id"])} for each in getattr(obj, attr)]
-
-
-# --- Arguments of lists ----------------------------------------------------------------------------------------------
-
-
-class Values(ma.fields.List):
-    """A filter that takes several values: `status=a,b`, `status=a&status=b` or `status[]=a`."""
-
-    MOST = 50
-
-    def __init__(self, inner: ma.fields.Field, *, closed: bool = False, **options: Any):
-        #: Filters over a fixed set take the word `all` for no filter, as selects in forms send it.
-        self.closed = closed or isinstance(inner, Choice)
-        super().__init__(inner, **options)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        given = [part.strip() for text in value for part in text.split(",")]
-        words = list(dict.fromkeys(word for word in given if word))
-        if not words or (self.closed and "all" in words):
-            return ma.missing
-        validate.Length(max=self.MOST)(words)
-        return super()._deserialize(words, attr, data, **kwargs)
-
-
-class Sort(ma.fields.Field):
-    """`-createdAt,name`: columns of the model by their names in the API, a minus for descending."""
-
-    def __init__(self, model: type[BaseModel]):
-        self.names = ("id", *model.SORTS)
-        description = f"by {', '.join(self.names)}; `-` descending"
-        super().__init__(metadata={"type": "string", "description": description, "example": model.SORT})
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        names = [name.strip() for name in value.split(",") if name.strip()]
-        if any(name.removeprefix("-") not in self.names for name in names):
-            raise ma.ValidationError(f"Allowed: {', '.join(self.names)}.")
-        first = {name.removeprefix("-"): name for name in reversed(names)}
-        return tuple(dict.fromkeys(name for name in names if first[name.removeprefix("-")] == name))[:5]
-
-
-class PageArgs(Schema):
-    """What every list takes. A list adds its own filters, `search` and `sort`."""
-
-    #: What other front ends call it → its name here.
-    ALIASES = {"limit": "pageSize", "q": "search", "keyword": "search"}
-
-    page = Count(1, 1_000_000, load_default=1)
-    page_size = Count(1, 1000, load_default=10, metadata={"description": "also called `limit`"})
-
-
-class LongPageArgs(PageArgs):
-    """Of the lists that front ends want whole."""
-
-    page_size = Count(1, 1000, load_default=100, metadata={"description": "also called `limit`"})
-
-
-def search_field() -> Text:
-    return Text(200, metadata={"description": "part of a text, ignoring case; also called `q` or `keyword`"})
-
-
-class IdsArgs(Schema):
-    """The body of a batch."""
-
-    ids = Several(Id(), 1000, 1, required=True)
-
-
-class DeletedSchema(Schema):
-    deleted = ma.fields.Integer(dump_only=True)
-
-
-DELETED = DeletedSchema()
 
 
 def timezone() -> ZoneInfo:

@@ -2,97 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
-from zoneinfo import ZoneInfo
 
 import flask_smorest
-import marshmallow as ma
-from flask import Request, g, request
+from flask import g, request
 from peewee import Expression, Select
-from webargs.flaskparser import FlaskParser
 
-from models import BaseModel
-from resources import openapi, prepared, security
-from resources.errors import refuse, refuse_field
-from resources.schemas import Values, timezone
-from resources.security import admit, current_user
-from resources.texts import translate
-from web import limits
+from database import compiled
+from database.base import BaseModel
+from web import hooks, limits, openapi, security
+from web.errors import refuse, refuse_field
+from web.parser import Parser
+from web.security import admit, current_user
+from web.texts import translate
 
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
-
-
-class Parser(FlaskParser):
-    """Reads bodies and queries for `@blp.arguments`, and remembers what it ignored for the reply's headers."""
-
-    DEFAULT_VALIDATION_STATUS = 400
-    __location_map__ = {**FlaskParser.__location_map__, "multipart": "load_multipart"}
-
-    def parse(self, argmap: Any, req: Request | None = None, *, location: str | None = None, **options: Any) -> Any:
-        query = request.query_string
-        if location != "query" or len(query) > limits.REMEMBERED:
-            return super().parse(argmap, req, location=location, **options)
-        # What a query says depends on nothing but these, so it is read once and remembered: 30 µs of a list.
-        args, g.ignored_params = _read_query(self, argmap, query, timezone())
-        return args.copy()
-
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:
-        raw = req.get_data()
-        if not raw:
-            return {}
-        if not req.is_json:
-            refuse(415)
-        try:
-            body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
-        except UnicodeDecodeError:
-            refuse(400, "The body is not UTF-8")
-        except RecursionError:
-            refuse(400, "The body is nested too deep")
-        except ValueError:  # also an integer of more than 4,300 digits
-            refuse(400, "The body is not JSON")
-        if isinstance(body, dict):
-            # Fields of the resource that this route does not write are no surprise: clients PUT back what they got.
-            known = openapi.spellings(type(schema))
-            g.ignored_fields += [key for key in body if key not in known]
-        return body
-
-    def load_multipart(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
-        """A form with files; an empty field, or a file that nobody chose, counts as absent."""
-        if req.mimetype != "multipart/form-data":
-            refuse(415, "Send a form, with Content-Type: multipart/form-data")
-        texts = {name: text for name, text in req.form.items() if text}
-        files = {name: file for name, file in req.files.items() if file.filename}
-        known = openapi.spellings(type(schema))
-        g.ignored_fields += [name for name in texts | files if name not in known]
-        return texts | files
-
-    def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
-        fields = {field.data_key: field for field in schema.fields.values()}
-        aliases = getattr(schema, "ALIASES", {})
-        found: dict[str, Any] = {}
-        for sent, texts in req.args.lists():
-            name = sent.removesuffix("[]")
-            name = aliases.get(name, name)
-            if name not in fields:
-                g.ignored_params.append(sent)
-            elif isinstance(fields[name], Values):
-                found[name] = found.get(name, []) + texts
-            elif texts[-1].strip():
-                found[name] = texts[-1]
-        return found
-
-
-@limits.remembered(512)
-def _read_query(parser: Parser, schema: ma.Schema, query: bytes, zone: ZoneInfo) -> tuple[dict[str, Any], list[str]]:
-    return FlaskParser.parse(parser, schema, request, location="query"), g.ignored_params
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN and Infinity are not JSON
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -157,7 +84,7 @@ class Blueprint(flask_smorest.Blueprint):
 
     @staticmethod
     def _prepare_response_content(data: Any) -> dict[str, Any]:
-        context, _ = prepared.current()
+        context, _ = hooks.current()
         if "page" in context:
             data = {"items": data, **context.page}
         lifted = {key: data[key] for key in context.lift}
@@ -198,7 +125,7 @@ class Blueprint(flask_smorest.Blueprint):
 def shown(result: Any) -> Any:
     """What a view gave, as a reply shows it: a model that was made or changed is read anew."""
     if isinstance(result, BaseModel):
-        return prepared.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
+        return compiled.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
     return result
 
 
@@ -217,14 +144,14 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
     With `change`, the model to be changed. It is True where whoever sees a row may change it, else a rule on
     the caller's id (`Task.deletable_by`): 403 where it does not hold, but for who manages the resource.
     """
-    model = prepared.model_of(selector)
+    model = compiled.model_of(selector)
     manage = manages(model)
-    row = prepared.one(selector, row_id, current_user.id, manage)
+    row = compiled.one(selector, row_id, current_user.id, manage)
     if row is None:
         refuse(404)
     if change is False:
         return row
-    changeable = prepared.whole(model, None if change is True or manage else change, row_id, current_user.id)
+    changeable = compiled.whole(model, None if change is True or manage else change, row_id, current_user.id)
     if changeable is None:
         refuse(403, "You may see this, but not change it")
     return changeable
@@ -232,7 +159,7 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
 
 def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]:
     """The asked-for page of the rows that the rule lets the caller see, filtered and sorted as `args` say."""
-    rows, total = prepared.page(selector, args, current_user.id, manages(prepared.model_of(selector)))
+    rows, total = compiled.page(selector, args, current_user.id, manages(compiled.model_of(selector)))
     set_page(args, total)
     return rows
 
@@ -248,7 +175,7 @@ def set_page(args: dict[str, Any], total: int) -> None:
     """Say in body and headers which page this is: X-Total-Count, and Link (RFC 8288) with relative references."""
     page, size = args["page"], args["page_size"]
     pages = -(-total // size)
-    context, asked = prepared.current()
+    context, asked = hooks.current()
     context.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
     context.headers["X-Total-Count"] = str(total)
     query = asked.query_string.decode("utf-8", "replace")
@@ -275,7 +202,7 @@ def get_all_or_404(
     wanted = set(ids)
     if len(_visible(selector, wanted)) < len(wanted):
         refuse(404)
-    model = prepared.model_of(selector)
+    model = compiled.model_of(selector)
     if change is not None and not manages(model):
         changeable = model.select().where(model.id.in_(wanted), change(current_user.id)).count()
         if changeable < len(wanted):
@@ -295,7 +222,7 @@ def references(field: str, selector: Callable[..., Select], ids: Any) -> None:
 
 
 def _visible(selector: Callable[..., Select], ids: set[int]) -> set[int]:
-    model = prepared.model_of(selector)
+    model = compiled.model_of(selector)
     condition = cast(Any, selector(current_user.id, manages(model)))._where
     found: Any = model.select(model.id).where(model.id.in_(ids))
     return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}

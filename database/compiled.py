@@ -11,20 +11,16 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, cast
 
-import marshmallow as ma
-import orjson
-from flask import Request, g, request
-from flask.json.provider import DefaultJSONProvider
 from peewee import Alias, CharField, Field, ForeignKeyField, IntegerField, Select, TextField, Value
 
-from models import ROWS, BaseModel, StringsField, UTCField, db
+from database.base import BaseModel, StringsField, UTCField
+from database.engines import db
+from database.rules import ROWS
 
 #: More shapes than this are never in use; a client that tries every combination of sorts ends here.
 MAX_SHAPES = 2000
-
 _utc = UTCField()
 
 
@@ -81,22 +77,6 @@ def _column(node: Any) -> tuple[str, Callable[[Any], Any] | None]:
         return name or "value", getattr(field, "_python_value", None)
     plain = isinstance(field, (CharField, TextField, IntegerField)) and not isinstance(field, StringsField)
     return name or field.name, None if plain else field.python_value
-
-
-def current() -> tuple[Any, Request]:
-    """What `g` and `request` stand for: a proxy looks that up at each use, 50 times in a request."""
-    return cast(Any, g)._get_current_object(), cast(Any, request)._get_current_object()
-
-
-class JSON(DefaultJSONProvider):
-    """Flask's `jsonify`, by orjson: in a third of the time of the standard library."""
-
-    ensure_ascii = False
-    sort_keys = False
-
-    def response(self, *args: Any, **kwargs: Any) -> Any:
-        body: Any = orjson.dumps(self._prepare_response_obj(args, kwargs), self.default)
-        return self._app.response_class(body, mimetype=self.mimetype)
 
 
 def prepare(shape: tuple[Any, ...], build: Callable[[], Select]) -> Prepared:
@@ -201,43 +181,3 @@ def order(model: type[BaseModel], sort: Sequence[str]) -> list[Any]:
 def model_of(selector: Any) -> type[BaseModel]:
     """The model whose rule `selector` is."""
     return selector.__self__
-
-
-def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
-    """A function from a row to its reply, equal to `schema.dump` and several times faster.
-
-    None where only marshmallow's own way will do: a schema with a hook on dumping, or a field computed by a
-    `Method` or a `Function`.
-    """
-    hooked = any(schema._hooks[kind] for kind in ("pre_dump", "post_dump"))
-    if hooked or any(isinstance(f, (ma.fields.Method, ma.fields.Function)) for f in schema.dump_fields.values()):
-        return None
-    blank: dict[str, Any] = {}
-    plain, values, wholes = [], [], []
-    for name, field in schema.dump_fields.items():
-        key, attribute = field.data_key or name, field.attribute or name
-        blank[key] = None
-        if type(field).serialize is not ma.fields.Field.serialize:
-            wholes.append((key, attribute, field.serialize))  # it looks at other columns too
-        elif type(field)._serialize in UNCHANGED or (type(field) is ma.fields.Integer and not field.as_string):
-            plain.append((key, attribute))
-        else:
-            values.append((key, attribute, field._serialize))
-    keys = [key for key, _ in plain]
-    # Twice something that every row has: with fewer than two names, attrgetter would give no tuple.
-    get = attrgetter(*(attribute for _, attribute in plain), "__class__", "__class__")
-
-    def dump(row: Any) -> dict[str, Any]:
-        reply = blank.copy()  # the order of the schema
-        reply.update(zip(keys, get(row), strict=False))
-        for key, attribute, convert in values:
-            reply[key] = convert(getattr(row, attribute), attribute, row)
-        for key, attribute, serialize in wholes:
-            reply[key] = serialize(attribute, row)
-        return reply
-
-    return dump
-
-
-#: How fields serialize that leave a value of the database as it is.
-UNCHANGED = (ma.fields.Field._serialize, ma.fields.String._serialize, ma.fields.Boolean._serialize)

@@ -6,85 +6,20 @@ claim: HTML that calls itself a picture would otherwise run here, as a page of o
 
 from __future__ import annotations
 
-import codecs
-import hashlib
 import io
-import re
-from collections.abc import Iterator
-from functools import partial
-from itertools import chain
-from typing import IO, Any
+from typing import Any
 
-import sigtype
 from flask import Response, current_app, request, send_file
 from itsdangerous import BadSignature, Signer
 from werkzeug.wsgi import wrap_file
 
-import models
+from database import engines
+from database.compiled import one, rows
 from models import File, FilePart, User
-from resources.errors import refuse
-from resources.prepared import one, rows
-from resources.schemas import base_url
-from resources.security import allows, current_user
-
-#: What may be shown in the browser instead of saved: nothing in it that a browser could run.
-INLINE = {
-    *("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "video/mp4", "video/webm"),
-    *("audio/mpeg", "audio/x-wav", "audio/ogg", "application/pdf", "text/plain"),
-}
-#: Formats that are written in text. Any other that a text seems to begin like (`BM`, `ID3`) is chance.
-TEXTUAL = {"application/pdf", "application/rtf", "application/postscript", "image/svg+xml"}
-DOCUMENT = re.compile(
-    r"text/|message/|application/(pdf|rtf|postscript|xml|ofd|epub|msword|x-mobi|vnd\.(ms-(excel|powerpoint|outlook)|open|oasis))"
-)
-ARCHIVE = re.compile(
-    r"application/(zip|gzip|zstd|vnd\.ms-cab|x-(tar|rar|7z|bzip2|xz|brotli|compress|lz|rpm|deb|unix-archive))"
-)
-
-
-def parts(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of `file` from its beginning, in pieces as they are stored."""
-    file.seek(0)
-    return iter(partial(file.read, FilePart.SIZE), b"")
-
-
-def describe(file: IO[bytes]) -> dict[str, Any]:
-    """What the row of a file says of its bytes."""
-    size, digest = 0, hashlib.sha256()
-    for part in parts(file):
-        size += len(part)
-        digest.update(part)
-    mime_type = recognise(file)
-    return {"size": size, "checksum": digest.hexdigest(), "mime_type": mime_type, "type": kind(mime_type)}
-
-
-def recognise(file: IO[bytes]) -> str:
-    """The MIME type of a file. Text is what is valid UTF-8 without NUL; it is plain unless markup begins it."""
-    found = sigtype.guess_mime(file)
-    decoder, start = codecs.getincrementaldecoder("utf-8")(), ""
-    try:
-        for part in chain(parts(file), [b""]):
-            text = decoder.decode(part, final=not part)
-            if "\0" in text:
-                return found or "application/octet-stream"
-            start = (start + text).lstrip("\ufeff \t\r\n\f")[:5]
-    except UnicodeDecodeError:
-        return found or "application/octet-stream"
-    if found in TEXTUAL:
-        return found
-    if start.lower() == "<?xml":
-        return "application/xml"
-    return "text/html" if start.startswith("<") else "text/plain"
-
-
-def kind(mime_type: str) -> str:
-    """The `type` of a file: one of File.TYPES."""
-    family = mime_type.partition("/")[0]
-    if family in ("image", "video", "audio"):
-        return family
-    if DOCUMENT.match(mime_type):
-        return "document"
-    return "archive" if ARCHIVE.match(mime_type) else "other"
+from web.errors import refuse
+from web.fields import base_url
+from web.mime import INLINE
+from web.security import allows, current_user
 
 
 def signer() -> Signer:
@@ -92,7 +27,7 @@ def signer() -> Signer:
 
 
 def this_hour() -> int:
-    return int(models.now().timestamp()) // 3600
+    return int(engines.now().timestamp()) // 3600
 
 
 def link(file_id: int) -> str:
@@ -129,7 +64,7 @@ class StoredBytes:
         try:
             return first or self.next_part()
         finally:
-            models.release()  # of a thread that answers no request now
+            engines.release()  # of a thread that answers no request now
 
     def next_part(self) -> bytes:
         if self.position >= self.stop:

@@ -5,15 +5,15 @@ formatted is found again by its template. `code` is what `details[].code` carrie
 there have none.
 """
 
+from __future__ import annotations
+
 import re
 
 from web import limits
 
 LANGUAGES = ("zh", "en")
-
 #: `details[].code` of a refusal whose text has no code of its own.
 INVALID = "invalid"
-
 CATALOGUE: dict[str, tuple[str, str]] = {
     # Success
     "OK": ("", "操作成功"),
@@ -213,7 +213,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "Wrong password.": ("wrong_password", "密码错误"),
     "This link is not valid or was used before.": ("invalid_token", "链接无效或已使用"),
 }
-
 _VALUE = re.compile(r"\{(\w+)\}")
 #: Templates as patterns, the longest first: a short one may be the beginning of a long one.
 _TEMPLATES = [

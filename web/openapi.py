@@ -10,7 +10,7 @@ from typing import Any, cast
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from resources.texts import CATALOGUE, INVALID
+from web.texts import CATALOGUE, INVALID
 
 #: The reasons of a 401 by which a client decides what to do next.
 REASONS = (

@@ -14,13 +14,12 @@ import peewee
 from flask import Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-import models
-from resources.openapi import Documented, ErrorSchema, camel_case
-from resources.texts import code_of, translate
+from database import base
 from web import limits
+from web.openapi import Documented, ErrorSchema, camel_case
+from web.texts import code_of, translate
 
 log = logging.getLogger("halolight")
-
 #: Codes that are not the status' standard phrase in capitals.
 CODES = {
     413: "PAYLOAD_TOO_LARGE",
@@ -41,10 +40,8 @@ TEXTS = {
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",
 }
-
 #: The text of a 503 where a disk is full.
 NO_ROOM = "The server has no room for this at the moment"
-
 #: Whatever a database may raise: SQLite also while rows are fetched, where Peewee does not look.
 DATABASE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError)
 #: Errors of the database that are ours, as are SQLite's plain "error" and a statement after one that failed.
@@ -120,7 +117,7 @@ class Api(Documented, flask_smorest.Api):
 
     def handle_integrity_error(self, error: peewee.IntegrityError) -> Response:
         """A taken unique value is the client's conflict; anything else that breaks a constraint is a bug of ours."""
-        column = models.unique_field(error)
+        column = base.unique_field(error)
         if column is None:
             # Postgres goes on with the whole row, the hash of a password too.
             shown = peewee.IntegrityError(first_line(error)).with_traceback(error.__traceback__)

@@ -1,0 +1,252 @@
+"""The base of every table: keys, fields, and how rows are written."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, ClassVar, Self, cast
+
+from peewee import (  # type: ignore[attr-defined]
+    SQL,
+    AutoField,
+    CharField,
+    DateTimeField,
+    Field,
+    ForeignKeyField,
+    IntegrityError,
+    Model,
+    NodeList,
+    Select,
+    SqliteDatabase,
+    TextField,
+    chunked,
+    sort_models,
+)
+
+from database import engines
+from database.engines import DatabaseRefused, Postgres, db, unhurried, write
+from database.rules import ROWS
+
+#: Raised by one whenever a table changes; a database of another version is refused at the start.
+SCHEMA_VERSION = "3"
+
+
+def create_tables() -> bool:
+    """Make the tables in an empty database; say whether they were missing. Raises DatabaseRefused."""
+    with unhurried(), write():
+        there = set(db.get_tables())
+        if not there:
+            db.create_tables(tables())
+            index_sorts()
+            Setting.create(key="version", value=SCHEMA_VERSION)
+            Setting.create(key="secret", value=secrets.token_urlsafe(48))
+            return True
+        version = Setting.read("version") if "settings" in there else None
+    if version is None:
+        raise DatabaseRefused("the database holds another application's tables; it was not touched")
+    if version != SCHEMA_VERSION:
+        raise DatabaseRefused(f"the database has schema version {version}, this HaloLight needs {SCHEMA_VERSION}")
+    return False
+
+
+def index_sorts() -> None:
+    """An index for each order that a list offers: its first page then costs the same at any number of rows."""
+    for model in tables():
+        for name in getattr(model, "SORTS", ()):
+            column = cast(Any, model).sort_column(name)
+            if not isinstance(column, Field) or column.unique:
+                continue
+            db.execute(model.index(column))
+            if column.null and isinstance(db.obj, Postgres):  # which reads an index with the NULLs at its end only so
+                db.execute(model.index(column.desc(nulls="last"), name=f"{model._meta.table_name}_{column.name}_last"))
+
+
+def unique_field(error: IntegrityError) -> str | None:
+    """The column whose unique constraint `error` reports, None for any other violation.
+
+    Of a constraint over several columns it is the last: the one that a client chose (`name` of owner, parent, name).
+    """
+    driver: Any = getattr(error, "orig", None)  # the driver's own exception
+    if isinstance(db.obj, SqliteDatabase):
+        found = re.search(r"UNIQUE constraint failed: (?:.*\.)?(\w+)$", str(error))
+        return found[1] if found else None
+    if getattr(driver, "sqlstate", None) != "23505":
+        return None
+    name = driver.diag.constraint_name
+    for model in tables():
+        for index in model._meta.fields_to_index():
+            if index._unique and index._name == name:
+                return index._expressions[-1].column_name
+    return "id"
+
+
+class Key(AutoField):
+    """A primary key that SQLite does not reuse either."""
+
+    def ddl(self, ctx: Any) -> Any:
+        column = super().ddl(ctx)
+        if isinstance(self.model._meta.database.obj, SqliteDatabase):
+            return NodeList((column, SQL("AUTOINCREMENT")))
+        return column
+
+
+class UTCField(DateTimeField):
+    """An instant: stored in UTC without an offset, given back aware (SQLite and Postgres differ otherwise)."""
+
+    def db_value(self, value: Any) -> Any:
+        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
+
+    def python_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return _instant(value)
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z")
+
+
+@lru_cache(maxsize=1024)
+def _strings(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+class StringsField(TextField):
+    """A tuple of strings kept as JSON text. What a text means is remembered under the text: never stale."""
+
+    def db_value(self, value: Any) -> Any:
+        return json.dumps(list(value), ensure_ascii=False)
+
+    def python_value(self, value: Any) -> Any:
+        return _strings(value)
+
+
+def table_name(model: type[Model]) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__).lower() + "s"
+
+
+def insert_statement(model: type[Model], fields: list[Field]) -> str:
+    """An INSERT of one row, which is written in 3 µs here; Peewee needs 200."""
+    columns = ", ".join(f'"{field.column_name}"' for field in fields)
+    places = ", ".join([db.param] * len(fields))
+    return f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES ({places})'  # noqa: S608
+
+
+def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
+    """Insert rows of the same keys; what they do not name has its default."""
+    if not rows:
+        return
+    defaults = {field.name: value() if callable(value) else value for field, value in model._meta.defaults.items()}
+    rows = [defaults | row for row in rows]
+    fields = [model._meta.fields[name] for name in rows[0]]
+    values = [[field.db_value(row[field.name]) for field in fields] for row in rows]
+    places = f", ({', '.join([db.param] * len(fields))})"
+    # A statement for as many as every SQLite binds; of executemany, Postgres' driver makes three journeys.
+    for some in chunked(values, 999 // len(fields)):
+        db.execute_sql(insert_statement(model, fields) + places * (len(some) - 1), [*itertools.chain(*some)])
+
+
+class Table(Model):
+    """The base of every table; its name is that of the model in the plural."""
+
+    class Meta:
+        database = db
+        legacy_table_names = False
+        table_function = table_name
+
+
+def tables() -> list[Any]:
+    """Every table, each after those that it refers to: the subclasses of Table that have none themselves."""
+    found, pending = [], [Table]
+    while pending:
+        model = pending.pop()
+        pending += model.__subclasses__()
+        found += [] if model.__subclasses__() else [model]
+    return sort_models(found)
+
+
+class BaseModel(Table):
+    """A table whose rows have an `id`, which is never given again."""
+
+    #: The resource whose `manage` permission opens every row.
+    RESOURCE: ClassVar[str] = ""
+    #: What a list can be narrowed by: name of the argument → condition on a value or a placeholder.
+    FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    #: What a list can be sorted by besides `id`, as the API spells it.
+    SORTS: ClassVar[tuple[str, ...]] = ()
+    #: The order when none is asked for.
+    SORT: ClassVar[str] = "id"
+    #: The reference to whose a row is, of the kinds of which an account may own only so many.
+    OWNER: ClassVar[str] = ""
+
+    id: Any = Key()
+
+    @classmethod
+    def sort_column(cls, name: str) -> Any:
+        """What the name of a sort stands for: `by_priority` where a model has that, else the column."""
+        snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+        return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
+
+    @classmethod
+    def number_of(cls, most: int, owner: Any) -> Select:
+        """The `number` of rows that are the user `owner`'s, counted up to `most`."""
+        rows = cls.select(cls.id).where(getattr(cls, cls.OWNER) == owner).limit(most)
+        return rows.select_from(ROWS.alias("number"))
+
+    @classmethod
+    def create(cls, **values: Any) -> Self:
+        """A new row, as Peewee's own `create` gives it."""
+        row: Any = cls(**values)
+        fields = [cls._meta.fields[name] for name in row.__data__]
+        bound = [field.db_value(row.__data__[field.name]) for field in fields]
+        if isinstance(db.obj, SqliteDatabase):
+            row.id = db.execute_sql(insert_statement(cls, fields), bound).lastrowid
+        else:
+            (row.id,) = db.execute_sql(f'{insert_statement(cls, fields)} RETURNING "id"', bound).fetchone()
+        return row
+
+    def change(self, **values: Any) -> Self:
+        """Write those of `values` that differ from what is stored, and nothing else; gives the row itself."""
+        changed = {name: value for name, value in values.items() if getattr(self, name) != value}
+        if changed and "updated_at" in self._meta.fields:
+            changed["updated_at"] = engines.now()
+        if changed:
+            for name, value in changed.items():
+                setattr(self, name, value)
+            fields = [self._meta.combined[name] for name in changed]
+            places = ", ".join(f'"{field.column_name}" = {db.param}' for field in fields)
+            bound = [field.db_value(self.__data__[field.name]) for field in fields]
+            statement = f'UPDATE "{self._meta.table_name}" SET {places} WHERE "id" = {db.param}'  # noqa: S608
+            db.execute_sql(statement, [*bound, self.id])
+        return self
+
+
+class Timestamped(BaseModel):
+    created_at = UTCField(default=lambda: engines.now())
+    updated_at = UTCField(default=lambda: engines.now())
+
+
+def owned(model: type[Model], related_name: str, **options: Any) -> Any:
+    """A reference whose row goes with the one it names."""
+    return ForeignKeyField(model, backref=related_name, on_delete="CASCADE", **options)
+
+
+class Setting(Table):
+    """What the database remembers of itself: its schema version, the signing secret, when it was seeded."""
+
+    key = CharField(primary_key=True)
+    value = TextField()
+
+    @classmethod
+    def read(cls, key: str) -> str | None:
+        return cls.select(cls.value).where(cls.key == key).scalar()
+
+    @classmethod
+    def keep(cls, key: str, value: str) -> None:
+        cls.insert(key=key, value=value).on_conflict(conflict_target=[cls.key], update={cls.value: value}).execute()

@@ -1,0 +1,41 @@
+"""The rooms of the code: who may import whom. An arrow that runs back up, or a circle, makes the code hard to enter."""
+
+import ast
+from graphlib import TopologicalSorter
+
+from tests.conftest import ROOT
+
+#: From the cellar up: a module imports from its own room and from those before it.
+FLOORS = ("database", "models", "web", "seed", "resources", "halolight")
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for place in ("*.py", "database/**/*.py", "web/*.py", "resources/*.py")
+    for path in ROOT.glob(place)
+}
+
+
+def imported(path):
+    """The modules of ours that a module imports, wherever in it; but for what it does when it is run as a script."""
+    tree = ast.parse(path.read_text("utf-8"))
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in inner if node.module in MODULES)
+
+
+def floor(module):
+    return FLOORS.index(module.partition(".")[0])
+
+
+def test_no_module_imports_from_a_floor_above_its_own():
+    arrows = [(module, other) for module, path in MODULES.items() for other in imported(path)]
+    assert len(arrows) > 200
+    assert [f"{module} imports {other}" for module, other in arrows if floor(other) > floor(module)] == []
+
+
+def test_imports_make_no_circle():
+    graph = {module: set(imported(path)) - {module} for module, path in MODULES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)  # CycleError names the circle

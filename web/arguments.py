@@ -1,0 +1,80 @@
+"""What lists and batches take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from database.base import BaseModel
+from web.fields import Choice, Count, Id, Several, Text
+from web.schemas import Schema
+
+
+class Values(ma.fields.List):
+    """A filter that takes several values: `status=a,b`, `status=a&status=b` or `status[]=a`."""
+
+    MOST = 50
+
+    def __init__(self, inner: ma.fields.Field, *, closed: bool = False, **options: Any):
+        #: Filters over a fixed set take the word `all` for no filter, as selects in forms send it.
+        self.closed = closed or isinstance(inner, Choice)
+        super().__init__(inner, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        given = [part.strip() for text in value for part in text.split(",")]
+        words = list(dict.fromkeys(word for word in given if word))
+        if not words or (self.closed and "all" in words):
+            return ma.missing
+        validate.Length(max=self.MOST)(words)
+        return super()._deserialize(words, attr, data, **kwargs)
+
+
+class Sort(ma.fields.Field):
+    """`-createdAt,name`: columns of the model by their names in the API, a minus for descending."""
+
+    def __init__(self, model: type[BaseModel]):
+        self.names = ("id", *model.SORTS)
+        description = f"by {', '.join(self.names)}; `-` descending"
+        super().__init__(metadata={"type": "string", "description": description, "example": model.SORT})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        if any(name.removeprefix("-") not in self.names for name in names):
+            raise ma.ValidationError(f"Allowed: {', '.join(self.names)}.")
+        first = {name.removeprefix("-"): name for name in reversed(names)}
+        return tuple(dict.fromkeys(name for name in names if first[name.removeprefix("-")] == name))[:5]
+
+
+class PageArgs(Schema):
+    """What every list takes. A list adds its own filters, `search` and `sort`."""
+
+    #: What other front ends call it → its name here.
+    ALIASES = {"limit": "pageSize", "q": "search", "keyword": "search"}
+
+    page = Count(1, 1_000_000, load_default=1)
+    page_size = Count(1, 1000, load_default=10, metadata={"description": "also called `limit`"})
+
+
+class LongPageArgs(PageArgs):
+    """Of the lists that front ends want whole."""
+
+    page_size = Count(1, 1000, load_default=100, metadata={"description": "also called `limit`"})
+
+
+def search_field() -> Text:
+    return Text(200, metadata={"description": "part of a text, ignoring case; also called `q` or `keyword`"})
+
+
+class IdsArgs(Schema):
+    """The body of a batch."""
+
+    ids = Several(Id(), 1000, 1, required=True)
+
+
+class DeletedSchema(Schema):
+    deleted = ma.fields.Integer(dump_only=True)
+
+
+DELETED = DeletedSchema()

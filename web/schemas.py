@@ -1,0 +1,82 @@
+"""The base of every schema, and its fast dump.
+
+A schema describes a resource once: what a client may send is loaded, what is `dump_only` is only shown.
+Names are snake_case in Python and camelCase in the API. Schemas are made once, at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import marshmallow as ma
+
+from web.openapi import camel_case
+
+
+class Schema(ma.Schema):
+    """The base: camelCase in the API, unknown fields ignored, rows dumped the fast way where it is the same."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+    #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
+    paged = True
+    #: Keys that the top level of a reply repeats beside `data`.
+    lift: tuple[str, ...] = ()
+    #: Keys of a body that a hook of the schema understands.
+    ACCEPTED: frozenset[str] = frozenset()
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
+        if field_obj.data_key is None:
+            field_obj.data_key = camel_case(field_name)
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        many = self.many if many is None else many
+        if not hasattr(self, "_dumper"):
+            self._dumper = dumper(self)
+        # Rows are named tuples; what a view put together by hand (a dict) takes marshmallow's own way.
+        if self._dumper is None or not isinstance((obj[0] if obj else None) if many else obj, tuple):
+            return super().dump(obj, many=many)
+        return [self._dumper(row) for row in obj] if many else self._dumper(obj)
+
+
+def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
+    """A function from a row to its reply, equal to `schema.dump` and several times faster.
+
+    None where only marshmallow's own way will do: a schema with a hook on dumping, or a field computed by a
+    `Method` or a `Function`.
+    """
+    hooked = any(schema._hooks[kind] for kind in ("pre_dump", "post_dump"))
+    if hooked or any(isinstance(f, (ma.fields.Method, ma.fields.Function)) for f in schema.dump_fields.values()):
+        return None
+    blank: dict[str, Any] = {}
+    plain, values, wholes = [], [], []
+    for name, field in schema.dump_fields.items():
+        key, attribute = field.data_key or name, field.attribute or name
+        blank[key] = None
+        if type(field).serialize is not ma.fields.Field.serialize:
+            wholes.append((key, attribute, field.serialize))  # it looks at other columns too
+        elif type(field)._serialize in UNCHANGED or (type(field) is ma.fields.Integer and not field.as_string):
+            plain.append((key, attribute))
+        else:
+            values.append((key, attribute, field._serialize))
+    keys = [key for key, _ in plain]
+    # Twice something that every row has: with fewer than two names, attrgetter would give no tuple.
+    get = attrgetter(*(attribute for _, attribute in plain), "__class__", "__class__")
+
+    def dump(row: Any) -> dict[str, Any]:
+        reply = blank.copy()  # the order of the schema
+        reply.update(zip(keys, get(row), strict=False))
+        for key, attribute, convert in values:
+            reply[key] = convert(getattr(row, attribute), attribute, row)
+        for key, attribute, serialize in wholes:
+            reply[key] = serialize(attribute, row)
+        return reply
+
+    return dump
+
+
+#: How fields serialize that leave a value of the database as it is.
+UNCHANGED = (ma.fields.Field._serialize, ma.fields.String._serialize, ma.fields.Boolean._serialize)
