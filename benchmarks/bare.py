@@ -27,7 +27,7 @@ def naked(port: int) -> None:
 
 
 def tuned(port: int) -> None:
-    from web.server import SEND_BYTES  # here, as it takes memory
+    from web.connections import SEND_BYTES  # here, as it takes memory
 
     bare = server(port)
     bare.adj.send_bytes = SEND_BYTES

@@ -48,7 +48,7 @@ class DatabaseRefused(Exception):
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """Let the statements of this thread take as long as they need: for making tables, seeding and pruning.
+    """Let the statements of this thread take as long as they need: for making tables and for seeding.
 
     Enter it before `write()`.
     """
@@ -152,15 +152,16 @@ class SQLite(SqliteDatabase):
     def _interrupt(self, closed: threading.Event) -> None:
         """End the statements that are beyond their deadline (OperationalError), until the database is closed.
 
-        SQLite's progress handler would do it without a thread of ours, but each of its calls waits for the GIL:
-        often enough for documents of a megabyte, it made every list slower while other threads were busy.
+        SQLite's progress handler would do it without a thread of ours. But one step may take 4 ms (a document of
+        a megabyte), so it would have to be called every few hundred steps, and each call waits for the GIL.
         """
         while not closed.wait(LOOK):
             with self._watch:
                 for connection in self._opened:
                     if connection.deadline < time.monotonic():
                         connection.deadline = math.inf
-                        connection.interrupt()  # of one that rests, it does nothing
+                        with suppress(sqlite3.ProgrammingError):  # its thread has closed it
+                            connection.interrupt()  # of one that rests, it does nothing
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -116,7 +116,7 @@ def linked_file(token: str) -> Any:
 class StoredBytes:
     """Bytes of a file from `start` to before `stop`, read from the database when they are asked for.
 
-    It cannot seek: the server then reads on only when a client has taken what was read (`web.server.Fetched`).
+    It cannot seek: the server then reads on only when a client has taken what was read (`web.connections.Fetched`).
     """
 
     def __init__(self, file_id: int, start: int, stop: int):

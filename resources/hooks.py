@@ -88,7 +88,7 @@ def begin() -> None:
     context.base_url = f"{asked.scheme}://{asked.host}"
     context.headers = {**FIXED_HEADERS, "X-Request-ID": context.request_id, "Content-Language": context.language}
     context.ignored_fields, context.ignored_params, context.lift = [], [], ()
-    refused = asked.environ.get("halolight.refused")  # by the server, which has not read it all (web.server.Refusal)
+    refused = asked.environ.get("halolight.refused")  # by the server, before it read the body (web.connections.Refusal)
     if refused:
         refuse(refused, NO_ROOM if refused == 503 else "")
     check_host(asked.host, config)

@@ -7,7 +7,6 @@ takes effect on the next one, in every process.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import secrets
 import threading
@@ -223,22 +222,16 @@ def password_fits(stored: str | None, password: str) -> bool:
 
 
 def client_address() -> str | None:
-    """The address that limits count; None on the machine itself in development.
-
-    Of IPv6 it is the /64, the smallest network that a provider gives: its owner has all addresses in it.
-    """
+    """The address that limits count (`limits.client_of`); None on the machine itself in development."""
     address, config = request.remote_addr, current_app.config
     if "X-Forwarded-For" in request.headers and not config["TRUSTED_PROXY"]:
         warn_of_proxy(current_app.extensions, address)
     if address is None or (address in LOOPBACK and not config["PRODUCTION"]):
         return None
     try:
-        parsed = ipaddress.ip_address(address)
+        return limits.client_of(address)
     except ValueError:  # a trusted proxy that hands on whatever its clients claim
         return address[:50]
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def warn_of_proxy(extensions: dict[str, Any], address: str | None) -> None:

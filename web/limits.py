@@ -7,6 +7,7 @@ stands here is far above what an admin page does, and low enough that nobody can
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -103,6 +104,17 @@ def remembered(entries: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return decorator
+
+
+def client_of(address: str) -> str:
+    """What an address counts as: itself, of IPv6 the /64, because its owner has all addresses in it.
+
+    ::ffff:1.2.3.4 is 1.2.3.4 on a socket for both. Raises ValueError for what is no address.
+    """
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv4Address) or found.is_loopback:
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 def upload_bytes(config: Mapping[str, Any]) -> int:

@@ -1,8 +1,4 @@
-"""The server: waitress, the sockets it listens on, and how much it takes from one client.
-
-One thread waits for all connections: it reads requests (`Parser`), and sends replies (`Channel`). It must wait for
-nothing else. The other threads run the application (`Task`), and must not wait for a client.
-"""
+"""The server: waitress, the sockets it listens on, and how many connections it takes."""
 
 from __future__ import annotations
 
@@ -18,32 +14,23 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from io import BytesIO
 from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.buffers import ReadOnlyFileBasedBuffer
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
-from werkzeug.exceptions import HTTPException
+from waitress.task import ThreadedTaskDispatcher
 
 import models
 from web import limits
+from web.connections import SEND_BYTES, Channel
+from web.pruning import Pruner
 
 log = logging.getLogger("halolight")
 
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-#: Replies shorter than this are sent by the thread that waits for requests, head and body at once.
-SEND_BYTES = 65_536
-
-
-# --- Sockets ---------------------------------------------------------------------------------------------------------
 
 
 def listening_sockets(host: str, port: int) -> list[socket.socket]:
@@ -88,244 +75,6 @@ def connection_limit() -> int:
     return 2000 if soft == resource.RLIM_INFINITY else max(min(2000, soft - 200), 10)
 
 
-# --- Requests and replies --------------------------------------------------------------------------------------------
-
-
-class NoRoom(Error):
-    """The temporary disk, where a body of more than 512 KB is kept, takes no more."""
-
-    code = 503
-    reason = "Service Unavailable"
-
-
-class Parser(HTTPRequestParser):
-    """Reads one request. What it refuses has an `error`, and is answered by `Refusal`."""
-
-    def __init__(self, adj: Any, app: Flask):
-        super().__init__(adj)
-        self.app = app
-        self.began = time.time()
-
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        # Both lengths, or a coding that HTTP/1.0 does not know: a proxy may see another end than we (RFC 9112, 6.1).
-        if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
-            raise ParsingError("Transfer-Encoding with Content-Length, or in HTTP/1.0")
-
-    def received(self, data: bytes) -> int:
-        try:
-            used = super().received(data)
-        except OSError as error:
-            log.error("a body cannot be stored: %s", error)
-            self.refuse(NoRoom("no room"))
-            return len(data)
-        if not self.error and self.too_large():
-            self.refuse(RequestEntityTooLarge("too large"))
-        if self.chunked and len(self.body_rcv.control_line) + len(self.body_rcv.trailer) > limits.HEADER_BYTES:
-            self.refuse(BadRequest("a line between chunks is too long"))
-        if self.completed:
-            self.expect_continue = False  # else waitress would ask for the body that is refused
-        return used
-
-    def refuse(self, error: Error) -> None:
-        self.error, self.completed = error, True
-
-    def too_large(self) -> bool:
-        """Whether the body is longer than its route takes: by what the head says, or by what came of the chunks."""
-        size = max(self.content_length, self.body_bytes_received)
-        if size <= self.app.config["MAX_CONTENT_LENGTH"]:
-            return False
-        try:
-            endpoint, _ = self.app.url_map.bind("").match(self.path, self.command)
-        except HTTPException:
-            return True
-        return size > limits.upload_bytes(self.app.config) or not getattr(
-            self.app.view_functions[endpoint], "takes_files", False
-        )
-
-    def close(self) -> None:
-        with suppress(OSError):  # what a full disk did not take is tried once more
-            super().close()
-
-
-class Task(WSGITask):
-    """One request and its reply."""
-
-    def get_environment(self) -> dict[str, Any]:
-        environ = super().get_environment()
-        environ["wsgi.file_wrapper"] = self.wrap
-        return environ
-
-    def wrap(self, file: Any, block_size: int = 32_768) -> ReadOnlyFileBasedBuffer:
-        """What sends a file: a part at a time is fetched if it cannot seek."""
-        if hasattr(file, "seek"):
-            return ReadOnlyFileBasedBuffer(file, block_size)
-        return Fetched(file, block_size, self.channel)
-
-    def set_close_on_finish(self) -> None:
-        # waitress also ends a connection after a reply that has no body, and so no Content-Length (304).
-        if self.has_body or self.request.connection_close or self.version == "1.0":
-            super().set_close_on_finish()
-
-
-class Refusal(Task):
-    """A request that the server refuses. The application says so, without the body: in the envelope, and for CORS."""
-
-    def get_environment(self) -> dict[str, Any]:
-        environ = super().get_environment()
-        environ.pop("CONTENT_LENGTH", None)
-        environ["wsgi.input"] = BytesIO()
-        environ["halolight.refused"] = self.request.error.code  # for hooks.begin
-        return environ
-
-    def execute(self) -> None:
-        self.channel.lingers = True
-        self.set_close_on_finish()
-        super().execute()
-
-
-def refusal(channel: Channel, request: Parser) -> Any:
-    """What answers a request with an error; where its head was no HTTP there is nothing to ask the application."""
-    return (Refusal if hasattr(request, "path") else ErrorTask)(channel, request)
-
-
-class Fetched(ReadOnlyFileBasedBuffer):
-    """The rest of a reply, fetched from a file that cannot seek, a part each time the client has taken the last one.
-
-    So a client that does not read costs one part of memory. The thread that sends must not wait for a database:
-    while a part is fetched by another one, there is nothing to send (`waiting`).
-    """
-
-    def __init__(self, file: Any, block_size: int, channel: Channel):
-        super().__init__(file, block_size)
-        self.channel = channel
-        self.part, self.sent, self.waiting = b"", 0, False
-
-    def prepare(self, size: int | None = None) -> int:
-        """Take the first part. waitress passes the Content-Length, and takes over if there are bytes to send."""
-        self.remain = size or 0
-        self.part = self.file.read(self.block_size) if size else b""
-        return self.remain
-
-    def get(self, numbytes: int = -1, skip: bool = False) -> bytes:
-        """The next bytes, b"" if they are yet to come. It is called with the lock of the output, as is `skip`."""
-        if self.sent == len(self.part) and self.remain and not self.waiting:
-            self.waiting = True
-            self.channel.server.add_task(self)
-        return self.part[self.sent : self.sent + numbytes]
-
-    def skip(self, numbytes: int, allow_prune: int = 0) -> None:
-        self.sent += numbytes
-        self.remain -= numbytes
-
-    def service(self) -> None:
-        """Fetch the next part, in a thread of the application. A reply that cannot go on ends with its connection."""
-        part = b""
-        try:
-            part = self.file.read(self.block_size)
-        except Exception as error:
-            log.error("a download broke off: %s", type(error).__name__)
-        with self.channel.outbuf_lock:
-            self.part, self.sent, self.waiting = part, 0, False
-            self.channel.will_close = self.channel.will_close or not part
-        self.channel.server.pull_trigger()
-
-    def cancel(self) -> None:
-        """waitress calls this at the end of the server."""
-
-
-class Channel(HTTPChannel):
-    """One connection of a client. Its replies are sent by the thread that waits for requests, if they are short."""
-
-    task_class = Task
-    error_task_class = staticmethod(refusal)
-    close_when_flushed: bool
-    #: The next request waits until the client has taken the replies before it; no thread does.
-    postponed = False
-    #: The reply refuses a request of which more may come.
-    lingers = False
-    #: When the connection is closed after such a reply, once that is sent.
-    lingers_until = 0.0
-    #: What its address counts as (`Listener.group`).
-    group = ""
-
-    def __init__(self, server: Listener, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
-        super().__init__(server, sock, addr, adj, map=map)
-        self.group = server.group(addr[0])
-        if self.group:
-            server.connections[self.group] += 1
-
-    def parser_class(self, adj: Any) -> Parser:
-        return Parser(adj, self.server.app)
-
-    def writable(self) -> bool:
-        if getattr(self.outbufs[0], "waiting", False):
-            return self.will_close
-        return bool(self.total_outbufs_len or self.will_close or self.close_when_flushed)
-
-    def handle_write(self) -> None:
-        """Send what is there. waitress does it without the lock, or not at all, depending on the requests that wait.
-
-        Without the lock it sends bytes twice: a request may begin in another thread meanwhile. And as `writable`
-        does not know what it holds back, it asks for it again and again until the running request is done.
-        """
-        if self.total_outbufs_len:
-            self._flush_exception(self._flush_some_if_lockable)  # for which waitress has no public names
-        if self.postponed and self.total_outbufs_len <= SEND_BYTES:
-            self.postponed = False
-            self.server.add_task(self)
-        if self.close_when_flushed and not self.total_outbufs_len:
-            self.close_when_flushed = False
-            self.will_close = not self.lingers
-            if self.lingers:
-                self.linger()
-        if self.will_close:
-            self.handle_close()
-
-    def linger(self) -> None:
-        """Close our side only: closed with bytes unread, the client may lose the reply (RFC 9112, 9.6)."""
-        self.lingers_until = time.time() + limits.LINGER_SECONDS
-        try:
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:  # it is gone
-            self.will_close = True
-
-    def received(self, data: bytes) -> bool:
-        return not self.lingers_until and super().received(data)
-
-    def service(self) -> None:
-        """Answer a request, unless bytes of earlier replies wait: then `handle_write` will see to it."""
-        with self.outbuf_lock:
-            self.postponed = postponed = self.total_outbufs_len > SEND_BYTES
-        if postponed:
-            self.server.pull_trigger()
-        else:
-            super().service()
-
-    def overdue(self, now: float) -> bool:
-        """Whether the client has had its time: to send a request, to take a reply, or to ask for the next one."""
-        if self.lingers_until:
-            return now > self.lingers_until
-        if self.requests and not self.postponed:
-            return False
-        if self.request is not None and not self.total_outbufs_len:
-            seconds = limits.REQUEST_SECONDS + self.request.content_length / limits.UPLOAD_RATE
-            if now > self.request.began + seconds:
-                return True
-        return now > self.last_activity + limits.IDLE_SECONDS
-
-    def del_channel(self, map: Any = None) -> None:
-        super().del_channel(map)
-        group, self.group = self.group, ""  # waitress may close a connection twice
-        if group:
-            self.server.connections[group] -= 1
-            if not self.server.connections[group]:
-                del self.server.connections[group]
-
-
-# --- The server ------------------------------------------------------------------------------------------------------
-
-
 class Listener(TcpWSGIServer):
     """One socket that takes connections: of each address so many."""
 
@@ -352,13 +101,10 @@ class Listener(TcpWSGIServer):
     def group(self, address: str) -> str:
         """The addresses that count as this one, "" if it is not counted: a proxy of ours, or in development oneself."""
         proxy, production = self.app.config["TRUSTED_PROXY"], self.app.config["PRODUCTION"]
-        found = ipaddress.ip_address(address)
-        if isinstance(found, ipaddress.IPv6Address):
-            # A client of IPv6 has all addresses of its /64; ::ffff:1.2.3.4 is IPv4 on a socket for both.
-            found = found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64 if not found.is_loopback else 1)
-        if proxy in ("*", address, str(found)) or (found.is_loopback and not production):
+        client = limits.client_of(address)
+        if proxy in ("*", address, client) or (ipaddress.ip_address(client).is_loopback and not production):
             return ""
-        return str(found)
+        return client
 
     def maintenance(self, now: float) -> None:
         """Close what is overdue. waitress calls this every few seconds."""
@@ -406,6 +152,8 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
     gc.collect()
     gc.freeze()
+    pruner = Pruner()
+    pruner.start()
     try:
         ready()
         while True:
@@ -414,6 +162,7 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
         drain(channels, seconds=10)
     finally:
         dispatcher.shutdown(timeout=1)
+        pruner.stop()
         models.db.close_all()
 
 

@@ -1,0 +1,157 @@
+"""Fixtures about what runs beside a test: a server in a process of its own, and a browser."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright import sync_api
+
+ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP *.evil.example 127.0.0.1, MAP * ~NOTFOUND, "
+    "EXCLUDE localhost, EXCLUDE 127.0.0.1",
+)
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    url: str
+    output: list[str]
+    log: Path
+
+    def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> tuple[int, str]:
+        """One request on a connection of its own, `body` as JSON unless it is bytes: status and text of the reply."""
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+        with closing(connection):
+            connection.request(method, path, raw, sent)
+            reply = connection.getresponse()
+            return reply.status, reply.read().decode("utf-8", "replace")
+
+    def call(self, *request: Any, **options: Any) -> tuple[int, Any]:
+        """As `ask`, with the reply decoded."""
+        status, text = self.ask(*request, **options)
+        return status, json.loads(text)
+
+    def log_in(self, email: str = "admin@example.com") -> str:
+        """An access token of a seeded account."""
+        return self.call("POST", "/api/auth/login", {"email": email, "password": "123456"})[1]["accessToken"]
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(15)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def started(folder: Path, number: int, *options: str, first: str = "", **variables: str) -> Server:
+    """Start `python halolight.py` in a folder, where its log stays, and wait until it is ready.
+
+    `first` is Python that its process runs before, such as another value for one of web.limits.
+    """
+    script = ["-c", f"{first}; import halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
+    command = [sys.executable, *script, "--port", "0", *options]
+    variables = {"PYTHONPATH": str(ROOT), **variables}
+    log = folder / f"server{number}.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command, env={**os.environ, **variables}, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    output: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        output.append(line.rstrip())
+        if line.startswith("HaloLight ready on "):
+            return Server(process, line.split()[-1], output, log)
+    process.stdout.close()
+    process.wait()
+    raise AssertionError(f"it did not start: {output} {log.read_text()}")
+
+
+@contextmanager
+def a_server(**variables: str) -> Iterator[Server]:
+    """A server on a new database, for a script that is no test."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = started(Path(folder), 0, **{"DATABASE_URL": f"sqlite:///{folder}/test.db", **variables})
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """A function that starts `python halolight.py` on this test's database and waits until it is ready."""
+    servers: list[Server] = []
+
+    def start(*options: str, first: str = "", **variables: str) -> Server:
+        variables = {"DATABASE_URL": database_url, **variables}
+        servers.append(started(tmp_path, len(servers), *options, first=first, **variables))
+        return servers[-1]
+
+    yield start
+    for server in servers:  # all of them end at the same time
+        if server.process.poll() is None:
+            server.process.terminate()
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[sync_api.Browser]:
+    """A real browser, one for all tests, with every host but localhost out of reach."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is on the PATH; CHROMIUM names one")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_OPTIONS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What developer tools show in red (a violated CSP, too), and requests to another host."""
+    return []
+
+
+@pytest.fixture
+def page(chromium: sync_api.Browser, complaints: list[str], serve) -> Iterator[sync_api.Page]:
+    """A page that fails its test if anything is wrong on it; it is closed before the server that it shows."""
+
+    def look(request: sync_api.Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname not in ("localhost", "127.0.0.1"):
+            complaints.append(f"request to {request.url}")
+
+    context = chromium.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.on("request", look)
+    page.on("pageerror", lambda error: complaints.append(f"uncaught {error}"))
+    page.on("console", lambda line: complaints.append(f"console: {line.text}") if line.type == "error" else None)
+    yield page
+    context.close()
+    assert complaints == []
