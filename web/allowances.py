@@ -24,8 +24,7 @@ from web.security import current_user
 
 def refuse_more_than(most: int, model: type[BaseModel]) -> None:
     """409 if the caller owns `most` rows of the model, whatever the caller manages."""
-    (owned,) = rows(model.number_of, most, owner=current_user.id)
-    if owned.number >= most:
+    if rows(model.owned_at, most, owner=current_user.id):
         refuse(409, f"You may own at most {most} of these")
 
 

@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask
 from waitress.buffers import ReadOnlyFileBasedBuffer
@@ -22,9 +22,6 @@ from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 from werkzeug.exceptions import HTTPException
 
 from web import limits
-
-if TYPE_CHECKING:
-    from web.server import Listener
 
 log = logging.getLogger("halolight")
 
@@ -190,7 +187,7 @@ class Channel(HTTPChannel):
     #: What its address counts as (`Listener.group`).
     group = ""
 
-    def __init__(self, server: Listener, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
         super().__init__(server, sock, addr, adj, map=map)
         self.group = server.group(addr[0])
         if self.group:
