@@ -183,10 +183,12 @@ def test_no_form_breaks_an_upload(survives):
             survives("POST", "/api/files/upload", data={"file": form["file"], name: form[name]})
 
 
-def test_no_value_of_a_field_breaks_a_route(app, survives):
+@pytest.mark.thorough
+def test_no_value_of_a_field_breaks_a_route(app, survives, amount):
+    step, turn = amount(3, 1), itertools.count()  # by default each field gets another third of the values
     for method, path, operation in operations(app):
         for name in operation["properties"]:
-            for value in VALUES:
+            for value in VALUES[next(turn) % step :: step]:
                 body = json.dumps({**examples(operation), name: value})
                 survives(method, address(path), data=body, content_type="application/json")
 

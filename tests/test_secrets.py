@@ -142,11 +142,11 @@ def test_no_secret_is_in_the_log_the_metrics_the_request_list_or_a_refusal(serve
 
 
 def test_a_broken_constraint_is_logged_without_the_row(app, root, caplog):
-    @app.get("/api/bug")
-    def bug():
+    def bug(**_):
         User.update(email=None).where(User.id == root.id).execute()
 
-    assert root.get("/api/bug").status_code == 500
+    app.view_functions["tasks.list_tasks"] = bug
+    assert root.get("/api/tasks").status_code == 500
     assert "IntegrityError" in caplog.text and "in bug" in caplog.text
     assert "pbkdf2" not in caplog.text and "admin@example.com" not in caplog.text
 
