@@ -286,8 +286,9 @@ def cell(client, route):
 
 @pytest.mark.parametrize("resource", sorted({route.split("/")[2] for route, _ in lines()}))
 def test_every_cell_of_the_table_is_true(resource, account):
+    clients = {role: account(email) for role, email in ACCOUNTS.items()}
     said = {route: cells for route, cells in lines() if route.split("/")[2] == resource}
-    assert {route: {role: cell(account(email), route) for role, email in ACCOUNTS.items()} for route in said} == said
+    assert {route: {role: cell(clients[role], route) for role in ACCOUNTS} for route in said} == said
 
 
 def test_every_route_that_is_not_public_stands_in_the_table(app):

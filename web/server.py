@@ -129,12 +129,8 @@ def bound_memory() -> None:
         mallopt(-3, 512 * limits.KB)  # M_MMAP_THRESHOLD: larger blocks than this are the system's
 
 
-def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
-    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most.
-
-    `ready` is called as soon as both signals end the server in this way.
-    """
-    bound_memory()
+def adjustments(app: Flask) -> Adjustments:
+    """How waitress is set for this application."""
     proxy = app.config["TRUSTED_PROXY"]
     adj = Adjustments(
         connection_limit=connection_limit(),
@@ -153,17 +149,27 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     # By default the other threads send, head and body one by one, and switch to and fro: a sixth fewer requests.
     # (As an option above, waitress would warn that it is to go.)
     adj.send_bytes = SEND_BYTES
+    return adj
+
+
+def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
+    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most.
+
+    `ready` is called as soon as both signals end the server in this way.
+    """
+    bound_memory()
     dispatcher = ThreadedTaskDispatcher()
     # A request mostly waits (for a hash, a lock, a delay), and holds a thread: with 4 of them, 8 logins left others
     # 1 % of their requests, with 32 three quarters (docs/performance.md, "The tail").
     dispatcher.set_thread_count(app.config["THREADS"])
     channels: dict[int, Any] = {}
     for bound in sockets:
-        Listener(app, channels, bound, dispatcher, adj)
+        Listener(app, channels, bound, dispatcher, adjustments(app))
     # Set SIGINT too: a shell that starts a program in the background lets it ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    # What is here now stays: to look it through for garbage, every now and then, stopped every request for 50 ms.
+    # Objects made at the start live forever. Exclude them from garbage collection, which otherwise pauses every
+    # request for 50 ms.
     gc.collect()
     gc.freeze()
     pruner = Pruner()
