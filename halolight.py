@@ -39,7 +39,7 @@ from web.server import listening_sockets, serve
 
 # --- The application -------------------------------------------------------------------------------------------------
 class Id(IntegerConverter):
-    """A row's id in a path: ASCII digits, no more than a Postgres integer holds; anything else is no such row."""
+    """Matches ids in URLs: ASCII digits up to 2³¹−1. Anything else does not match, so the router answers 404."""
 
     regex = r"[0-9]{1,10}"
 

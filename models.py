@@ -38,7 +38,7 @@ SHOWN = 10
 
 
 class Noticed:
-    """A row that notifications tell of. They go with it, because they would go on showing what was in it."""
+    """A row that notifications may be about. Deleting it deletes them, because they quote its content."""
 
     id: Any
 
@@ -75,7 +75,7 @@ class User(Noticed, Timestamped):
 
     email = CharField(unique=True)
     username = CharField()
-    #: The username case-folded: what makes it unique, whatever its case.
+    #: The case-folded username: its unique constraint makes usernames unique regardless of case.
     username_key = CharField(unique=True)
     name = CharField()
     avatar = TextField(null=True)
@@ -110,13 +110,13 @@ class User(Noticed, Timestamped):
 
     @classmethod
     def contacts(cls, user: Any, manage: bool) -> Select:
-        """Whom one may write to, invite and share with: every active user, oneself included."""
+        """The people one may write to, invite or share with: all active users, including the caller."""
         shown = cls.select(cls.id, cls.name, cls.username, cls.avatar, cls.department)
         return shown.where(cls.status == "active")
 
     @classmethod
     def per_span(cls, **bounds: Any) -> Select:
-        """Who joined when."""
+        """Registrations per span of time."""
         return per_span(cls.created_at, bounds, fn.COUNT(cls.id).alias("users"))
 
     @classmethod
@@ -138,7 +138,7 @@ class User(Noticed, Timestamped):
         return cls.create(email=email, role=role, username=username, username_key=username.casefold(), **values)
 
     def change_profile(self, **values: Any) -> User:
-        """Change what users may say of themselves; without a name, the username stands for it."""
+        """Change the fields that users may edit themselves; an empty name falls back to the username."""
         if "username" in values:
             values["username_key"] = values["username"].casefold()
         if "name" in values and not values["name"]:
@@ -165,7 +165,7 @@ class User(Noticed, Timestamped):
 
 
 class Session(BaseModel):
-    """One login: what its tokens belong to."""
+    """One login. Access and refresh tokens belong to a session and end with it."""
 
     user_id: int
     user = owned(User, "sessions")
@@ -184,13 +184,13 @@ class Session(BaseModel):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """One's own that did not end, whatever one manages."""
+        """The caller's own live sessions, even for a manager."""
         shown = cls.select(cls.id, cls.device, cls.address, cls.created_at, cls.last_used_at)
         return shown.where((cls.user == user) & cls.ended_at.is_null())
 
     @classmethod
     def caller(cls, session: Any) -> Select:
-        """What has to be known of the caller on each request, in one select."""
+        """The session, user and role of the caller, read with one select on every request."""
         return (
             cls.select(
                 *(cls.id, cls.epoch, cls.ended_at, cls.expires_at, cls.user, User.status),
@@ -203,7 +203,7 @@ class Session(BaseModel):
 
 
 class RefreshToken(BaseModel):
-    """What is kept of a refresh token: never the token, which is signed again from this row (seconds since 1970)."""
+    """The claims of a refresh token. The token itself is never stored: it is signed again from this row."""
 
     jti = CharField(unique=True)
     session_id: int
@@ -253,7 +253,7 @@ class Folder(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """One's own folders."""
+        """The caller's own folders."""
         shown = cls.select(
             *(cls.id, cls.name, cls.parent, cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at)
         ).join(User, on=(cls.owner == User.id))
@@ -271,7 +271,7 @@ class Folder(Timestamped):
 
     @classmethod
     def height(cls, folder: int, most: int) -> int:
-        """How many levels a folder has with what is inside; `most` is enough to know."""
+        """The number of levels of a folder and its contents, counted up to `most`."""
         here = cls.select(cls.id, Value(1)).where(cls.id == folder)
         inside = here.cte("inside", recursive=True, columns=("id", "level"))
         child = cls.alias()
@@ -333,7 +333,7 @@ class Document(Noticed, Timestamped):
 
     @classmethod
     def listed(cls, user: Any, manage: bool) -> Select:
-        """As `visible_to`, without what a list has no use for."""
+        """Like `visible_to`, without the columns that lists leave out."""
         tags = DocumentTag.select(DocumentTag.name).where(DocumentTag.document == cls.id).order_by(DocumentTag.id)
         # Counted: for EXISTS Postgres would look at the shares of all documents first.
         shares = DocumentShare.select(ROWS.python_value(bool)).where(DocumentShare.document == cls.id)
@@ -395,7 +395,7 @@ class Document(Noticed, Timestamped):
         insert_rows(DocumentTag, [{"document": self.id, "name": name} for name in dict.fromkeys(names)])
 
     def share(self, users: Iterable[int], permission: str) -> list[int]:
-        """Let `users` other than the author read the document, or edit it too; gives those who could do neither."""
+        """Share the document with `users` (the author is skipped). Returns the users who had no share before."""
         wanted = set(users) - {self.author_id}
         theirs = (DocumentShare.document == self) & DocumentShare.user.in_(wanted)
         DocumentShare.update(permission=permission).where(theirs).execute()
@@ -442,7 +442,7 @@ class DocumentShare(BaseModel):
 
 
 class DocumentReader(BaseModel):
-    """Who has opened a document, once each: its `views`."""
+    """One row for each user who has opened a document; their number is its `views`."""
 
     document = owned(Document, "readers")
     user = owned(User, "read_documents")
@@ -482,7 +482,7 @@ class File(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """One's own files."""
+        """The caller's own files."""
         shown = cls.select(
             *(cls.id, cls.name, cls.size, cls.mime_type, cls.type, cls.folder, cls.is_favorite, cls.checksum),
             *(cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at),
@@ -534,7 +534,7 @@ class Conversation(Timestamped):
     name = CharField(default="")
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
-    #: Who made the group, or wrote the first message; it stays when they go.
+    #: The user who made the group or wrote the first message; null once that user is deleted.
     creator = ForeignKeyField(User, null=True, backref="created_conversations", on_delete="SET NULL")
 
     SORTS = ("updatedAt",)
@@ -542,7 +542,7 @@ class Conversation(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """The conversations one is in, each with all its members and its newest message in one's sight."""
+        """The caller's conversations, each with all members and the newest message that the caller sees."""
         return cls.showing(None, user, manage)
 
     @classmethod
@@ -589,11 +589,11 @@ class Conversation(Timestamped):
 
     @classmethod
     def open(cls, one: int, other: int) -> Conversation:
-        """The private conversation of two people who have none yet, made by the first."""
+        """Creates the private conversation of two people, with `one` as its creator."""
         return cls.begin((one, other), pair=cls.pair_of(one, other))
 
     def leave(self, user: int) -> bool:
-        """Take it with its messages out of the user's sight; it is gone when nobody is left. False: was not in it."""
+        """Remove `user` and hide the messages from them; the last to leave deletes it. False if not a member."""
         mine = (ConversationMember.conversation == self) & (ConversationMember.user == user) & ~ConversationMember.away
         # The other of a private conversation can still write to them, so they stay one of the two.
         private = self.type == "private"
@@ -649,7 +649,7 @@ class Message(Noticed, BaseModel):
 
     @classmethod
     def seen_by(cls, user: Any, manage: bool) -> Any:
-        """Those with a mark of one's own; for who manages messages also all of conversations they are not in."""
+        """Messages with a mark of the user; for a manager, also those of conversations the manager is not in."""
         marked = cls.id.in_(MessageMark.messages_of(user))
         return marked | cls.conversation.not_in(ConversationMember.conversations_of(user)) if manage else marked
 
@@ -669,7 +669,7 @@ class Message(Noticed, BaseModel):
 
     @classmethod
     def inbox(cls, user: Any, manage: bool) -> Select:
-        """What others sent to oneself, whatever one manages."""
+        """Messages that others sent to the caller, even for a manager."""
         return cls.visible_to(user, False).where(cls.sender != user)
 
     @classmethod
@@ -678,7 +678,7 @@ class Message(Noticed, BaseModel):
 
     @classmethod
     def send(cls, conversation: Conversation, sender: int, **values: Any) -> Message:
-        """A new message, in the sight of every member: who had left a private conversation is back in it."""
+        """Sends a message to every member; a member who had left a private conversation is back in it."""
         message = cls.create(conversation=conversation, sender=sender, **values)
         conversation.change(updated_at=message.created_at)
         ConversationMember.update(away=False).where(ConversationMember.conversation == conversation).execute()
@@ -694,7 +694,11 @@ class Message(Noticed, BaseModel):
         return [user for (user,) in members.where(here, ConversationMember.user != self.sender_id)]
 
     def remove(self, user: int) -> None:
-        """One's own goes for everybody; another's from the user's own sight, or for everybody if it was not in it."""
+        """Delete the message as `user`.
+
+        The sender deletes it for everyone. A member hides it from themselves. A manager who is no member deletes it
+        for everyone.
+        """
         unmarked = MessageMark.delete().where(MessageMark.message == self, MessageMark.user == user).execute()
         if self.sender_id == user or not unmarked:
             self.delete_instance()
@@ -735,7 +739,7 @@ class Notification(BaseModel):
     target_id = IntegerField(null=True)
     read = BooleanField(default=False)
     read_at = UTCField(null=True)
-    #: Who caused it; None where nobody did, or where they are gone.
+    #: The user who caused it; null for seeded rows and for deleted users.
     actor_id: int | None
     actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)  # a pair has it
     created_at = UTCField(default=lambda: engines.now())
@@ -754,7 +758,7 @@ class Notification(BaseModel):
 
     @classmethod
     def visible_to(cls, user: Any, manage: bool) -> Select:
-        """Always one's own, whatever one manages."""
+        """The caller's own notifications, even for a manager."""
         return cls.select(
             *(cls.id, cls.type, cls.title, cls.content, cls.link, cls.target_type, cls.target_id),
             *(cls.read, cls.read_at, cls.created_at),
@@ -771,7 +775,7 @@ class Notification(BaseModel):
         target: Any,
         actor: int | None = None,
     ) -> None:
-        """Notify `users` of what `actor` did to `target`; `title` is an English text of the catalogue."""
+        """Notify `users` that `actor` did something to `target`; `title` is an English text of the catalogue."""
         model = target.__class__
         assert issubclass(model, Noticed), f"{model.__name__} must be Noticed, or what tells of its rows outlives them"
         common = {"type": type, "title": title, "content": content[:200], "actor": actor}
@@ -823,7 +827,7 @@ class Team(Noticed, Timestamped):
 
     @classmethod
     def changeable_by(cls, user: Any) -> Any:
-        """A team's own admins change it and its members."""
+        """The condition that `user` is an admin of the team."""
         return cls.id.in_(TeamMember.teams_of(user).where(TeamMember.role == "admin"))
 
 
@@ -863,7 +867,7 @@ class Event(Noticed, Timestamped):
     FILTERS = {
         "search": contains(title, description, location),
         "type": one_of(type),
-        # What overlaps a window; an event without a length lies in it where it begins.
+        # Overlap with a window of time; an event without a length overlaps if its start lies inside.
         "start": lambda edge: (Event.end > Event.at_edge(edge)) | (Event.start == Event.at_edge(edge)),
         "end": lambda edge: Event.start < Event.at_edge(edge),
     }
@@ -921,7 +925,7 @@ class Event(Noticed, Timestamped):
         return number
 
     def uninvited(self, users: Iterable[int]) -> list[int]:
-        """Those of `users` who are not invited, each once."""
+        """Those of `users` who are not invited yet, without duplicates."""
         invited = {attendee.user_id for attendee in self.attendees}
         return [user for user in dict.fromkeys(users) if user not in invited]
 
@@ -990,7 +994,7 @@ class Task(Noticed, Timestamped):
 
     @classmethod
     def deletable_by(cls, user: Any) -> Any:
-        """Only who made a task removes it."""
+        """The condition that `user` may delete the task: only its creator may."""
         return cls.creator == user
 
 
@@ -1006,7 +1010,7 @@ class Order(BaseModel):
 
     @classmethod
     def per_span(cls, **bounds: Any) -> Select:
-        """Orders and `sales`, whatever became of them; `revenue`, what was paid; `profit`, that less its cost."""
+        """Per span: all orders and their `sales`, the `revenue` of paid ones, and `profit` (revenue less cost)."""
         sums = {
             "sales": cls.amount,
             "revenue": Case(cls.status, [("paid", cls.amount)], 0),
@@ -1017,9 +1021,9 @@ class Order(BaseModel):
 
 
 class Visit(BaseModel):
-    """Somebody who came: a login, or a seeded day's traffic."""
+    """One visit: a login, or a row of the seeded traffic."""
 
-    #: Who it was: a user's id, or one of the unknown visitors of the seeded days.
+    #: A user's id, or the name of an anonymous visitor of the seeded traffic.
     visitor = CharField()
     pages = IntegerField(default=1)
     at = UTCField(default=lambda: engines.now(), index=True)
@@ -1032,7 +1036,7 @@ class Visit(BaseModel):
 
 
 class Activity(BaseModel):
-    """Who did what to what; it stays when they go."""
+    """The audit trail: who did what to which row. It outlives both the user and the row."""
 
     user = ForeignKeyField(User, null=True, backref="activities", on_delete="SET NULL")
     action = CharField()
@@ -1051,7 +1055,7 @@ class Activity(BaseModel):
 
     @classmethod
     def record(cls, user: int, action: str, target: BaseModel) -> None:
-        """Remember what `user` did to `target`, in the transaction of the deed."""
+        """Record that `user` did `action` to `target`, in the same transaction."""
         name = str(getattr(target, "name", None) or getattr(target, "title", ""))
         cls.create(user=user, action=action, target_type=target._meta.name, target_id=target.id, target_name=name[:200])
 
@@ -1068,7 +1072,7 @@ class Activity(BaseModel):
 
 
 def totals(user: Any) -> Select:
-    """How much there is of everything, and of what awaits `user`, in one row."""
+    """The totals of the dashboard, and the open tasks and unread messages of `user`, in one row."""
     paid = Order.select(fn.COALESCE(fn.SUM(Order.amount), 0)).where(Order.status == "paid")
     theirs = (Task.creator == user) | (Task.assignee == user)
     unread = (MessageMark.user == user) & ~MessageMark.read

@@ -31,7 +31,7 @@ from peewee import (  # type: ignore[attr-defined]
 from database import engines
 from database.engines import DatabaseRefused, Postgres, db, unhurried, write
 
-#: Raised by one whenever a table changes; a database of another version is refused at the start.
+#: Raise it by one whenever a table changes: a start refuses a database of another version.
 SCHEMA_VERSION = "3"
 
 
@@ -117,7 +117,7 @@ def _strings(text: str) -> tuple[str, ...]:
 
 
 class StringsField(TextField):
-    """A tuple of strings kept as JSON text. What a text means is remembered under the text: never stale."""
+    """A tuple of strings, stored as JSON text. Parsed values are cached by the text itself, so never stale."""
 
     def db_value(self, value: Any) -> Any:
         return json.dumps(list(value), ensure_ascii=False)
@@ -138,7 +138,7 @@ def insert_statement(model: type[Model], fields: list[Field]) -> str:
 
 
 def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
-    """Insert rows of the same keys; what they do not name has its default."""
+    """Insert several rows, dicts with the same keys, in few statements; defaults fill the other columns."""
     if not rows:
         return
     defaults = {field.name: value() if callable(value) else value for field, value in model._meta.defaults.items()}
@@ -175,20 +175,20 @@ class BaseModel(Table):
 
     #: The resource whose `manage` permission opens every row.
     RESOURCE: ClassVar[str] = ""
-    #: What a list can be narrowed by: name of the argument → condition on a value or a placeholder.
+    #: The filters of a list: name of the argument → function from a value (or placeholder) to a condition.
     FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
-    #: What a list can be sorted by besides `id`, as the API spells it.
+    #: The columns that a list can be sorted by besides `id`, as the API spells them.
     SORTS: ClassVar[tuple[str, ...]] = ()
     #: The order when none is asked for.
     SORT: ClassVar[str] = "id"
-    #: The reference to whose a row is, of the kinds of which an account may own only so many.
+    #: The reference to the owner, for tables with a limit of rows per owner (web.limits.ROWS).
     OWNER: ClassVar[str] = ""
 
     id: Any = Key()
 
     @classmethod
     def sort_column(cls, name: str) -> Any:
-        """What the name of a sort stands for: `by_priority` where a model has that, else the column."""
+        """The column that the name of a sort means, or the expression `by_<name>` if the model has one."""
         snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
         return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
 
@@ -199,7 +199,7 @@ class BaseModel(Table):
 
     @classmethod
     def create(cls, **values: Any) -> Self:
-        """A new row, as Peewee's own `create` gives it."""
+        """Like Peewee's `create`, which renders its INSERT anew at each call."""
         row: Any = cls(**values)
         fields = [cls._meta.fields[name] for name in row.__data__]
         bound = [field.db_value(row.__data__[field.name]) for field in fields]
@@ -210,7 +210,7 @@ class BaseModel(Table):
         return row
 
     def change(self, **values: Any) -> Self:
-        """Write those of `values` that differ from what is stored, and nothing else; gives the row itself."""
+        """Update only the columns whose values differ. Returns the row itself."""
         changed = {name: value for name, value in values.items() if getattr(self, name) != value}
         if changed and "updated_at" in self._meta.fields:
             changed["updated_at"] = engines.now()
@@ -226,6 +226,7 @@ class BaseModel(Table):
 
 
 class Timestamped(BaseModel):
+    # A lambda, because tests replace `engines.now`.
     created_at = UTCField(default=lambda: engines.now())
     updated_at = UTCField(default=lambda: engines.now())
 
@@ -236,7 +237,7 @@ def owned(model: type[Model], related_name: str, **options: Any) -> Any:
 
 
 class Setting(Table):
-    """What the database remembers of itself: its schema version, the signing secret, when it was seeded."""
+    """Facts about the database: the schema version, the signing secret, the day it was seeded."""
 
     key = CharField(primary_key=True)
     value = TextField()

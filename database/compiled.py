@@ -1,9 +1,12 @@
-"""Where the speed is: selects compiled once, and replies built without asking each field anew.
+"""Selects compiled to SQL once.
 
 Peewee renders a select's SQL each time it is run, which takes longer than running it. So views pass the
 *rule* (`Task.visible_to`), not its result; here it is called once per shape with placeholders instead of
 values, the SQL is kept, and afterwards only values are bound. A shape is everything that changes the SQL:
 the rule, whether the caller manages, which filters are used and with how many values, the order.
+
+`GET /api/tasks?status=done` has the shape `(Task.visible_to, False, (("status", 1),), ("-createdAt",), False)`, and
+its SQL ends in `WHERE ((creator_id = ? OR assignee_id = ?) AND status = ?) ORDER BY created_at DESC … LIMIT ? OFFSET ?`.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ class Prepared:
         names, readers = zip(*(_column(node) for node in query._returning), strict=True)
         row: Any = namedtuple("Row", names)  # type: ignore[misc]
         self.make = row._make
-        # Only columns that the drivers give back as something else than we want (times and booleans on SQLite).
+        # Only columns that drivers return in another type than the field's (times and booleans on SQLite).
         self.readers = [(index, read) for index, read in enumerate(readers) if read]
 
     def __call__(self, **values: Any) -> list[Any]:
@@ -65,7 +68,7 @@ class Prepared:
 
 
 def _column(node: Any) -> tuple[str, Callable[[Any], Any] | None]:
-    """The name of a selected column in its row, and what turns the driver's value into ours."""
+    """The name of a selected column, and the function that converts its value (None: unchanged)."""
     aliased = isinstance(node, Alias)
     # A subquery keeps the name that it was given itself.
     name, field = (node._alias, node.node) if aliased else (getattr(node, "_alias", None), node)
@@ -90,7 +93,7 @@ def prepare(shape: tuple[Any, ...], build: Callable[[], Select]) -> Prepared:
 
 
 def rows(selector: Callable[..., Select], *fixed: Any, **values: Any) -> list[Any]:
-    """The rows of `selector(*fixed, **values)`; what changes the SQL goes into `fixed`, values by their names."""
+    """The rows of `selector(*fixed, **values)`. Arguments that change the SQL are `fixed`; values are bound."""
     run = prepare((selector, fixed, tuple(values)), lambda: selector(*fixed, **{name: slot(name) for name in values}))
     return run(**values)
 
@@ -107,7 +110,7 @@ def one(selector: Callable[..., Select], id: int, user: int, manage: bool) -> An
 
 
 def whole(model: Any, rule: Callable[[Any], Any] | None, id: int, user: int) -> Any | None:
-    """The model's row `id`, to be changed, if `rule(user)` holds for it; else None."""
+    """The row `id` as an instance of `model`, if `rule(user)` holds for it, else None."""
 
     def build() -> Select:
         query = model.select().where(model.id == slot("id"))
@@ -122,7 +125,7 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     model = model_of(selector)
     sort = args.get("sort") or (model.SORT,)
     used = {name: args[name] for name in model.FILTERS if name in args}
-    # Words for what is no list: True would be the same key as a list of one.
+    # Strings, because `True == 1` would collide with the key of a one-element list.
     shape = tuple((n, len(v) if isinstance(v, list) else "null" if v is None else "one") for n, v in used.items())
     size = args["page_size"]
     # The first page of all rows comes straight from the index of its order.
@@ -153,6 +156,7 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
         if straight:
             return cut(shown)
         # The ids first: whole rows are then neither sorted nor skipped, but only put together for the page.
+        # The page's ids take the place of the conditions, which the inner select has applied.
         shown._where = model.id.in_(cut(only(model.id)))
         return shown.order_by(*order(model, sort))
 
@@ -179,5 +183,5 @@ def order(model: type[BaseModel], sort: Sequence[str]) -> list[Any]:
 
 
 def model_of(selector: Any) -> type[BaseModel]:
-    """The model whose rule `selector` is."""
+    """The model of a rule. A rule is a classmethod, so its `__self__` is the model."""
     return selector.__self__

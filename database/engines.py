@@ -257,6 +257,7 @@ class Postgres(PooledPostgresqlDatabase):
         """Begin a transaction and wait for its turn, in one journey."""
         wait = max(int((_thread.until - time.monotonic()) * 1000), 1)
         then = 0 if is_unhurried() else self._statement_timeout
+        # An advisory lock is a number that Postgres lets one transaction hold at a time, until it ends.
         lock = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
         cursor = self.cursor()
         try:

@@ -46,14 +46,14 @@ def contains(*columns: Any) -> Callable[[Any], Any]:
 
 
 def among(column: Any, ids: Select) -> Any:
-    """`column IN ids` beside an OR: as an array, where Postgres would look at every row instead of two indexes."""
+    """`column IN (subquery)` for use inside an OR. Postgres uses both indexes only if the subquery is an array."""
     if isinstance(db.obj, SqliteDatabase):
         return column.in_(ids)
     return column == fn.ANY(fn.ARRAY(ids))
 
 
 def gathered(rows: Select) -> Select:
-    """A column with every row of a correlated select, in its order: values where it has one column, else dicts."""
+    """Aggregates a correlated subquery into one JSON column: a list of values (one column) or of dicts."""
     each = rows.alias("each")
     names = [getattr(column, "_alias", None) or column.name for column in cast(Any, rows)._returning]
     sqlite = isinstance(db.obj, SqliteDatabase)

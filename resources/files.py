@@ -130,7 +130,7 @@ def list_files(args):
 @blp.arguments(UploadArgs(), location="multipart")
 @blp.response(201, FILE, message="File uploaded", write=False)
 def upload_file(data):
-    """Upload a file; what it is, its bytes say and not its name"""
+    """Upload a file; its type is detected from its content"""
     upload = data.pop("file")
     name = data.pop("name", None) or clean_name(upload.filename) or "file"
     described = describe(upload.stream)  # before the transaction: others write meanwhile
@@ -151,7 +151,7 @@ def upload_file(data):
 @blp.require("files:view")
 @blp.response(200, STORAGE)
 def get_storage():
-    """How much you store in files and documents, and may"""
+    """Storage used and available, files and documents together"""
     breakdown = File.used_by(current_user.id)
     used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * limits.MB
     return {"used": used, "total": total, "percentage": round(100 * used / total, 1), "breakdown": breakdown}

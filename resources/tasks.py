@@ -1,4 +1,4 @@
-"""Tasks: what somebody made for themselves or gave to somebody else."""
+"""Tasks: to-dos that people make for themselves or assign to others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.fields import Choice, Count, Id, Instant, Person, PlainDate, Text
 from web.schemas import Schema
 from web.security import current_user
 
-blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, one's own and those one was given")
+blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos that you made or were given")
 
 
 class TaskSchema(Schema):
@@ -44,7 +44,7 @@ TASK, TASKS, TASK_CHANGES = TaskSchema(), TaskSchema(many=True), TaskSchema(part
 
 
 def tell_assignee(task: Task, before: int | None = None) -> None:
-    """Notify whoever the task was given to just now; who had it `before` has it in the bell no more."""
+    """Notify a new assignee; the assignee `before` loses the notification."""
     if before not in (None, task.assignee_id):
         Notification.forget(Task, [task.id])
     if task.assignee_id not in (None, before, current_user.id):

@@ -84,7 +84,7 @@ USER_CHANGES, PROFILE, STATUS = UserSchema(partial=True), ProfileSchema(partial=
 
 
 def refuse_above(grants: tuple[str, ...]) -> None:
-    """No road to more rights than one has: whoever could do more than the caller is out of the caller's reach."""
+    """Prevents privilege escalation: 403 if `grants` exceed the caller's own."""
     if exceeds(grants, current_user.grants):
         refuse(403, "This would need more rights than you have")
 

@@ -23,7 +23,7 @@ WRITING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A resource's routes. A view states, in this order: its route, who may, what comes in, what goes out."""
+    """The routes of a resource. Decorate a view in this order: route, require, arguments, response."""
 
     ARGUMENTS_PARSER = Parser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
@@ -36,7 +36,7 @@ class Blueprint(flask_smorest.Blueprint):
         self._prepare_doc_cbks.append(self._prepare_errors_doc)
 
     def require(self, *permissions: str) -> Callable[..., Any]:
-        """Let in only who is logged in and, where permissions are named, holds one of them: 401, 403."""
+        """Require a login and, if permissions are named, one of them. Answers 401 or 403 otherwise."""
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
@@ -90,7 +90,7 @@ class Blueprint(flask_smorest.Blueprint):
         lifted = {key: data[key] for key in context.lift}
         return {"success": True, "data": data, "message": translate(context.message, context.language), **lifted}
 
-    # From here on: what the OpenAPI document says of a route.
+    # The methods below complete the OpenAPI document of a route.
 
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
@@ -123,7 +123,7 @@ class Blueprint(flask_smorest.Blueprint):
 
 
 def shown(result: Any) -> Any:
-    """What a view gave, as a reply shows it: a model that was made or changed is read anew."""
+    """The result of a view as replies show it: a model instance is selected again with `visible_to`."""
     if isinstance(result, BaseModel):
         return compiled.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
     return result
@@ -158,14 +158,18 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
 
 
 def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]:
-    """The asked-for page of the rows that the rule lets the caller see, filtered and sorted as `args` say."""
+    """The requested page of `selector(user, manage)`, filtered and sorted by `args`.
+
+    Pass the selector itself, not its result (`paginate(Task.visible_to, args)`): it is compiled to SQL once, with
+    placeholders for the values.
+    """
     rows, total = compiled.page(selector, args, current_user.id, manages(compiled.model_of(selector)))
     set_page(args, total)
     return rows
 
 
 def paginate_list(items: list[Any], args: dict[str, Any]) -> list[Any]:
-    """The asked-for page of a list that is not in the database."""
+    """The requested page of a list that is not in the database."""
     set_page(args, len(items))
     start = (args["page"] - 1) * args["page_size"]
     return items[start : start + args["page_size"]]
@@ -211,7 +215,7 @@ def get_all_or_404(
 
 
 def references(field: str, selector: Callable[..., Select], ids: Any) -> None:
-    """Refuse with 400 on `field` where an id (or one of a list of them) names no row that the caller may see."""
+    """400 on `field` if an id (or one of a list of ids) names no row that the caller may see."""
     if ids is None:
         return
     wanted = ids if isinstance(ids, list) else [ids]

@@ -106,7 +106,7 @@ def language(accepted: str, default: str) -> str:
 
 
 def check_host(host: str, config: dict[str, Any]) -> None:
-    """Refuse names that only lead here by DNS (rebinding): a page of theirs would be of our own origin."""
+    """DNS rebinding: refuse unknown Host names, because a page from such a host would count as same-origin."""
     allowed, production = config["ALLOWED_HOSTS"], config["PRODUCTION"]
     if (allowed or not production) and not host_allowed(host, tuple(allowed), production):
         shown = re.sub(r"[^\w.:\[\]-]", "", host)[:100]
