@@ -6,7 +6,7 @@ values, the SQL is kept, and afterwards only values are bound. A shape is everyt
 the rule, whether the caller manages, which filters are used and with how many values, the order.
 
 `GET /api/tasks?status=done` has the shape `(Task.visible_to, False, (("status", 1),), ("-createdAt",), False)`, and
-its SQL ends in `WHERE ((creator_id = ? OR assignee_id = ?) AND status = ?) ORDER BY created_at DESC … LIMIT ? OFFSET ?`.
+its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER BY created_at DESC LIMIT ? OFFSET ?`.
 """
 
 from __future__ import annotations
