@@ -23,6 +23,7 @@ from werkzeug.security import generate_password_hash
 import halolight
 import seed
 from database import engines
+from database.base import Setting
 from models import Notification, Role, User
 from resources import auth
 from tests import databases
@@ -144,16 +145,18 @@ class KeptApplication:
             metric.clear()
         seed.zone = app.config["TIMEZONE"]
         halolight.connect(url, app.config["THREADS"]).prepared = self.selects
+        app.config["JWT_SECRET"] = os.environ.get("JWT_SECRET") or Setting.read("secret")  # as a server on it reads
+        engines.release()
         return app
 
 
-#: By all that an application takes from outside: the kind and the secret of its database, variables.
+#: By all that an application takes from outside and keeps: the kind of its database, and variables.
 _kept: dict[tuple[Any, ...], KeptApplication] = {}
 
 
 @pytest.fixture
 def app(database_url: str) -> Iterator[Flask]:
-    key = (database_url.partition(":")[0], databases.today(), *map(os.environ.get, VARIABLES))
+    key = (database_url.partition(":")[0], *map(os.environ.get, VARIABLES))
     if key not in _kept:
         _kept[key] = KeptApplication(halolight.create_app(DATABASE_URL=database_url))
         engines.db.close_all()

@@ -70,8 +70,9 @@ class PostgresDatabase:
     the server's account is no superuser) is made anew from a template.
     """
 
-    def __init__(self, url: Callable[[str], str]):
-        self.url, self.name, self.template = url, f"test_{os.getpid()}", f"test_{os.getpid()}_template"
+    def __init__(self, url: Callable[[str], str], prefix: str = "test"):
+        self.url, self.name = url, f"{prefix}_{os.getpid()}"
+        self.template = f"{self.name}_template"
         self._day: date | None = None
         self._connection: psycopg.Connection | None = None
 

@@ -83,17 +83,30 @@ def test_an_application_that_is_kept_takes_no_other_routes(app):
         app.add_url_rule("/mine", view_func=lambda: "")
 
 
-def test_rows_are_seeded_anew_when_the_day_has_changed(app, database_url, request, tmp_path, monkeypatch):
-    tomorrow = engines.now() + timedelta(days=1)
-    monkeypatch.setattr(engines, "now", lambda: tomorrow)
-    monkeypatch.setattr(databases, "today", lambda: tomorrow.astimezone(seed.zone).date())
-    engines.db.close_all()
+@pytest.fixture
+def seeded_anew(request, database_url, tmp_path):
+    """A function to a URL, as `database_url` makes it, of databases that are this test's own."""
     if database_url.startswith("sqlite"):
-        url = request.getfixturevalue("sqlite_files").new(tmp_path / "tomorrow.db")
-    else:
-        url = request.getfixturevalue("postgres_database").ready()
-    engines.connect(url)
-    assert Setting.read("seeded") == databases.today().isoformat() and seed.age_in_days() == 0
+        files = databases.SQLiteFiles(tmp_path)
+        yield lambda: files.new(tmp_path / "own.db")
+        return
+    database = databases.PostgresDatabase(request.getfixturevalue("postgres"), "own")
+    yield database.ready
+    database.drop()
+
+
+def test_rows_are_seeded_anew_when_the_day_has_changed(app, seeded_anew, monkeypatch):
+    for days in range(2):
+        day = engines.now() + timedelta(days=days)
+        monkeypatch.setattr(engines, "now", lambda day=day: day)
+        monkeypatch.setattr(databases, "now", lambda day=day: day.astimezone(seed.zone))
+        engines.db.close_all()
+        engines.connect(seeded_anew())
+        assert Setting.read("seeded") == databases.today().isoformat() and seed.age_in_days() == 0
+
+
+def test_a_token_of_the_application_is_good_for_a_server_on_its_database(root, serve):
+    assert serve().call("GET", "/api/auth/me", None, root.tokens["access_token"])[0] == 200
 
 
 def test_the_day_that_ends_at_once_is_waited_for(monkeypatch):

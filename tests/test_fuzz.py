@@ -54,7 +54,7 @@ def forgiven(value):
 @pytest.fixture
 def how(amount):
     """How hard each operation is tried. By hand, long and hard: FUZZ_EXAMPLES=300 pytest tests/test_fuzz.py"""
-    return settings(HOW, max_examples=int(os.environ.get("FUZZ_EXAMPLES") or amount(8, 40)))
+    return settings(HOW, max_examples=int(os.environ.get("FUZZ_EXAMPLES") or amount(6, 40)))
 
 
 @pytest.mark.thorough
