@@ -354,6 +354,13 @@ def test_adding_goes_on_where_rows_were_deleted(app):
     assert User.select().count() == 41
 
 
+def test_documents_are_added_also_where_all_were_deleted(app):
+    Document.delete().execute()
+    seed.grow(Document, seed.add_documents, 20)
+    assert Document.select().count() == 20
+    assert DocumentShare.select().join(Document).exists()
+
+
 def test_nothing_is_added_where_there_is_enough(database_url):
     code, output, _ = run("--users", "30", "--documents", "0", script="seed.py", DATABASE_URL=database_url)
     there = ["There are 30 users: nothing to add for 30.", "There are 30 documents: nothing to add for 0."]
