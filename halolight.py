@@ -124,8 +124,9 @@ def open_database(config: Config) -> None:
 def known_permissions(app: Flask) -> list[str]:
     """Every permission that a route or a rule of a model asks for."""
     asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
-    scoped = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""} | {"users"}
-    return sorted(asked | {f"{resource}:manage" for resource in scoped})
+    scoped = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""}
+    managed = {f"{resource}:manage" for resource in scoped | {"users"}}
+    return sorted(asked | managed | {f"{resource}:view-all" for resource in scoped})
 
 
 # --- The command line ------------------------------------------------------------------------------------------------

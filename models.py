@@ -1,7 +1,7 @@
 """The tables, and the selects that views compose.
 
 A select with the name of a rule (`Task.visible_to`) takes the caller's id and whether the caller may
-act on everybody's rows (`manage`), and gives an unexecuted select of the columns that a reply shows.
+see everybody's rows (`manage`), and gives an unexecuted select of the columns that a reply shows.
 Its `where` speaks of the model's own columns only, so that rows can be counted without the joins.
 """
 
@@ -649,7 +649,7 @@ class Message(Noticed, BaseModel):
 
     @classmethod
     def seen_by(cls, user: Any, manage: bool) -> Any:
-        """Messages with a mark of the user; for a manager, also those of conversations the manager is not in."""
+        """Messages with a mark of the user; for who sees all, also those of conversations the user is not in."""
         marked = cls.id.in_(MessageMark.messages_of(user))
         return marked | cls.conversation.not_in(ConversationMember.conversations_of(user)) if manage else marked
 

@@ -595,7 +595,7 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
         click.echo(f"There are {there:,} {noun}: nothing to add for {wanted:,}.")
         return
     # Counted on from the highest id, for names that nobody has: rows may have been deleted.
-    first = model.select(fn.MAX(model.id)).scalar() + 1
+    first = (model.select(fn.MAX(model.id)).scalar() or 0) + 1
     numbers = range(first, first + wanted - there)
     with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:
         for start in range(0, len(numbers), CHUNK):
@@ -640,7 +640,7 @@ def add_documents(numbers: range, chance: random.Random) -> None:
         documents.append({**row, "author": author, "created_at": made, "updated_at": made})
         readers = chance.sample(authors, chance.randint(1, min(3, len(authors)))) if chance.random() < 0.25 else []
         kinds.append((names.split(), [user for user, _ in readers if user != author]))
-    before = Document.select(fn.MAX(Document.id)).scalar()
+    before = Document.select(fn.MAX(Document.id)).scalar() or 0
     insert(Document, documents)
     # The database gave the ids: one that was deleted is not given again.
     made_now: Any = Document.select(Document.id).where(Document.id > before).order_by(Document.id).tuples()

@@ -173,7 +173,7 @@ def tables() -> list[Any]:
 class BaseModel(Table):
     """A table whose rows have an `id`, which is never given again."""
 
-    #: The resource whose `manage` permission opens every row.
+    #: The resource whose permission `view-all` shows every row, and `manage` opens it to changes.
     RESOURCE: ClassVar[str] = ""
     #: The filters of a list: name of the argument → function from a value (or placeholder) to a condition.
     FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}

@@ -200,7 +200,7 @@ def update_file(data, file_id):
 @blp.response(200, message="File deleted")
 def delete_file(file_id):
     """Delete a file"""
-    delete_all([get_or_404(File.visible_to, file_id).id])
+    delete_all([get_or_404(File.visible_to, file_id, change=True).id])
 
 
 @blp.route("/batch-delete", methods=["POST"])

@@ -7,7 +7,7 @@ from marshmallow import fields
 from models import Activity, Folder
 from web import limits
 from web.allowances import refuse_more_than
-from web.api import Blueprint, get_or_404, manages, paginate, references
+from web.api import Blueprint, get_or_404, paginate, references, sees_all
 from web.arguments import LongPageArgs, Sort, search_field
 from web.errors import refuse, refuse_field
 from web.fields import Id, InFolder, Instant, Person, Text
@@ -95,7 +95,7 @@ def create_folder(data):
 @blp.response(200, TREE)
 def get_tree():
     """Your folders, each with those inside it"""
-    folders = Folder.visible_to(current_user.id, manages(Folder)).order_by(Folder.name, Folder.id)
+    folders = Folder.visible_to(current_user.id, sees_all(Folder)).order_by(Folder.name, Folder.id)
     nodes = {folder.id: {"id": folder.id, "name": folder.name, "children": []} for folder in folders}
     for folder in folders:
         if folder.parent_id is not None:

@@ -49,7 +49,7 @@ def find_conversation(data: dict) -> Conversation:
     references("recipientId", User.contacts, recipient)
     references("conversationId", Conversation.visible_to, conversation)
     if conversation:
-        return Conversation.get_by_id(conversation)
+        return get_or_404(Conversation.visible_to, conversation, change=True)
     if found := Conversation.between(current_user.id, recipient):
         return found
     refuse_more_than(limits.ROWS, Conversation)

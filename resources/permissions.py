@@ -25,9 +25,9 @@ PERMISSIONS = PermissionSchema(many=True)
 
 
 def described(key: str) -> dict[str, str]:
-    """A permission with names for it in the language of the request: "View tasks", "查看任务"."""
+    """A permission with names for it in the language of the request: "View all tasks", "查看所有任务"."""
     resource, _, action = key.partition(":")
-    group, verb = (translate(word.capitalize(), g.language) for word in (resource, action))
+    group, verb = (translate(word.replace("-", " ").capitalize(), g.language) for word in (resource, action))
     label = f"{verb}{group}" if g.language == "zh" else f"{verb} {group.lower()}"
     return {"key": key, "resource": resource, "action": action, "label": label, "group": group}
 

@@ -59,7 +59,7 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "ENV_FILE", ROOT / "tests" / "absent.env")
+    monkeypatch.setattr(halolight, "ENV_FILE", ROOT / "tests" / "absent.env")
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("TIMEZONE", TIMEZONE)

@@ -27,6 +27,7 @@ from models import (
     FilePart,
     Folder,
     Message,
+    MessageMark,
     Notification,
     Role,
     Session,
@@ -289,6 +290,43 @@ def test_every_cell_of_the_table_is_true(resource, account):
     clients = {role: account(email) for role, email in ACCOUNTS.items()}
     said = {route: cells for route, cells in lines() if route.split("/")[2] == resource}
     assert {route: {role: cell(clients[role], route) for role in ACCOUNTS} for route in said} == said
+
+
+SCOPED = ("calendar", "conversations", "documents", "files", "folders", "messages", "tasks", "teams")
+
+
+@pytest.mark.parametrize("resource", SCOPED)
+def test_who_sees_all_rows_reads_them_and_changes_none_of_others(resource, client_with):
+    granted = "messages" if resource == "conversations" else resource
+    grants = [f"{granted}:{action}" for action in ("view", "view-all", "create", "update", "delete")]
+    client = client_with(*grants)
+    routes = [route for route, _ in lines() if route.split("/")[2] == resource and kind_of(route)]
+    answers = {route: answer(client, route, "foreign") for route in routes}
+    assert answers == {route: "ok" if route.startswith("GET") else "403" for route in routes}
+
+
+def test_a_foreign_conversation_that_one_reads_takes_no_message_from_one(client_with):
+    client = client_with("messages:view", "messages:view-all", "messages:create")
+    body = {"conversationId": new_conversation(OTHER, None), "content": "x"}
+    assert client.post("/api/messages", body).status_code == 403
+    body["conversationId"] = new_conversation(client.id, None)
+    assert client.post("/api/messages", body).status_code == 201
+
+
+def test_the_tree_of_folders_and_the_link_of_a_file_show_everybodys_to_who_sees_all(client_with):
+    client = client_with("folders:view", "folders:view-all", "files:view", "files:view-all")
+    folder, file = new_folder(OTHER, None), new_file(OTHER, None)
+    assert folder in [node["id"] for node in client.get("/api/folders/tree").json["data"]]
+    url = client.get(f"/api/files/{file}").json["data"]["url"]
+    assert client.http.get(url).data == b"x"
+
+
+def test_an_unread_message_of_others_stays_unread_for_who_sees_all(client_with):
+    client = client_with("messages:view", "messages:view-all", "messages:update")
+    message = new_message(OTHER, None)
+    client.get(f"/api/messages/{message}")
+    assert client.put(f"/api/messages/{message}/read").status_code == 403
+    assert MessageMark.select().where(MessageMark.user == client.id).count() == 0
 
 
 def test_every_route_that_is_not_public_stands_in_the_table(app):

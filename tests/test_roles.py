@@ -156,3 +156,35 @@ def test_permissions_come_in_pages(root):
     page = root.get("/api/permissions?page=2&pageSize=3").json["data"]
     whole = root.get("/api/permissions").json["data"]
     assert page["items"] == whole["items"][3:6] and page["total"] == whole["total"]
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "status"),
+    [
+        ("tasks:manage", "tasks:view-all", 201),
+        ("tasks:*", "tasks:view-all", 201),
+        ("tasks:view-all", "tasks:view-all", 201),
+        ("tasks:view-all", "tasks:manage", 403),
+        ("tasks:view-all", "tasks:*", 403),
+        ("tasks:manage", "teams:view-all", 403),
+    ],
+)
+def test_who_manages_a_resource_may_also_let_others_see_all_of_it(client_with, held, given, status):
+    reply = client_with("roles:create", held).post("/api/roles", {"name": "reviewer", "permissions": [given]})
+    assert reply.status_code == status
+
+
+def test_seeing_all_is_a_permission_of_each_scoped_resource(root):
+    def labels(language):
+        reply = root.get("/api/permissions?pageSize=1000", headers={"Accept-Language": language})
+        return {row["key"]: row["label"] for row in reply.json["data"]["items"] if row["action"] == "view-all"}
+
+    scoped = ("calendar", "documents", "files", "folders", "messages", "tasks", "teams")
+    assert set(labels("zh")) == {f"{resource}:view-all" for resource in scoped}
+    assert labels("zh")["documents:view-all"] == "查看所有文档"
+    assert labels("en")["documents:view-all"] == "View all documents"
+
+
+def test_who_manages_a_resource_is_told_that_they_may_see_all_of_it(client_with):
+    can = client_with("tasks:manage").get("/api/users/me").json["data"]["can"]
+    assert can == ["tasks:manage", "tasks:view-all"]

@@ -93,6 +93,41 @@ def test_postgres_urls_are_taken_in_all_their_spellings(scheme):
     assert Config.read({"DATABASE_URL": f"{scheme}://u:p%40@h/d"}).database_url == "postgresql://u:p%40@h/d"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("PORT", 0, 0),
+        ("SEED_DEMO", False, False),
+        ("CORS_ORIGINS", ["http://A.example", "https://b.example"], ("http://a.example", "https://b.example")),
+        ("CORS_ORIGINS", [], ()),
+        ("ALLOWED_HOSTS", ("a.example",), ("a.example",)),
+        ("JWT_ACCESS_EXPIRES", timedelta(minutes=5), timedelta(minutes=5)),
+        ("TIMEZONE", None, None),
+    ],
+)
+def test_a_value_that_is_no_text_means_what_it_says(variable, value, expected):
+    assert getattr(Config.read({variable: value}), variable.lower()) == expected
+
+
+@pytest.mark.parametrize(("variable", "value"), [("PORT", 70000), ("SEED_DEMO", 3), ("CORS_ORIGINS", [1])])
+def test_a_value_that_is_no_text_is_checked_like_one(variable, value):
+    with pytest.raises(BadConfiguration, match=f"^{variable}="):
+        Config.read({variable: value})
+
+
+def test_an_application_is_made_with_values_in_place_of_texts(tmp_path):
+    values = {"SEED_DEMO": False, "PORT": 0, "CORS_ORIGINS": ["http://a.example"]}
+    app = halolight.create_app(DATABASE_URL=f"sqlite:///{tmp_path / 'x.db'}", **values)
+    assert (app.config["PORT"], app.config["CORS_ORIGINS"]) == (0, ("http://a.example",))
+    assert (User.select().count(), seed.seeded()) == (0, False)
+    engines.db.close_all()
+
+
+def test_the_database_and_the_file_of_variables_lie_beside_the_program():
+    assert Config.read({}).database_url == f"sqlite:///{ROOT / 'halolight.db'}"
+    assert Config.read({"DATABASE_URL": "sqlite:///./x.db"}).database_url == f"sqlite:///{ROOT / 'x.db'}"
+
+
 def test_production_needs_a_secret():
     with pytest.raises(BadConfiguration, match="JWT_SECRET"):
         Config.read({"NODE_ENV": "production"})
@@ -317,6 +352,13 @@ def test_adding_goes_on_where_rows_were_deleted(app):
     User.delete().where(User.id << (5, 35)).execute()
     seed.grow(User, seed.add_users, 41)
     assert User.select().count() == 41
+
+
+def test_documents_are_added_also_where_all_were_deleted(app):
+    Document.delete().execute()
+    seed.grow(Document, seed.add_documents, 20)
+    assert Document.select().count() == 20
+    assert DocumentShare.select().join(Document).exists()
 
 
 def test_nothing_is_added_where_there_is_enough(database_url):

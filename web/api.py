@@ -130,8 +130,13 @@ def shown(result: Any) -> Any:
 
 
 def manages(model: type[BaseModel]) -> bool:
-    """Whether the caller may act on other people's rows of this model."""
+    """Whether the caller may change other people's rows of this model."""
     return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:manage")
+
+
+def sees_all(model: type[BaseModel]) -> bool:
+    """Whether the caller may read other people's rows of this model; who manages it may."""
+    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:view-all")
 
 
 def current_id() -> int:
@@ -141,16 +146,19 @@ def current_id() -> int:
 def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[Any], Expression] | bool = False) -> Any:
     """The row `row_id` among those that the rule lets the caller see; 404 where it is absent, or out of sight.
 
-    With `change`, the model to be changed. It is True where whoever sees a row may change it, else a rule on
-    the caller's id (`Task.deletable_by`): 403 where it does not hold, but for who manages the resource.
+    With `change`, the model to be changed. It is True if everybody may change it who is the owner or whom it is
+    shared with, else a rule on the caller's id (`Task.deletable_by`): 403 if that does not hold, unless the
+    caller manages the resource.
     """
     model = compiled.model_of(selector)
-    manage = manages(model)
-    row = compiled.one(selector, row_id, current_user.id, manage)
+    everything, manage = sees_all(model), manages(model)
+    row = compiled.one(selector, row_id, current_user.id, everything)
     if row is None:
         refuse(404)
     if change is False:
         return row
+    if change is True and everything and not manage and not compiled.one(selector, row_id, current_user.id, False):
+        refuse(403, "You may see this, but not change it")
     changeable = compiled.whole(model, None if change is True or manage else change, row_id, current_user.id)
     if changeable is None:
         refuse(403, "You may see this, but not change it")
@@ -163,7 +171,7 @@ def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]
     Pass the selector itself, not its result (`paginate(Task.visible_to, args)`): it is compiled to SQL once, with
     placeholders for the values.
     """
-    rows, total = compiled.page(selector, args, current_user.id, manages(compiled.model_of(selector)))
+    rows, total = compiled.page(selector, args, current_user.id, sees_all(compiled.model_of(selector)))
     set_page(args, total)
     return rows
 
@@ -202,13 +210,18 @@ def links(path: str, query: str, page: int, pages: int) -> str:
 def get_all_or_404(
     selector: Callable[..., Select], ids: Iterable[int], change: Callable[[Any], Expression] | None = None
 ) -> list[int]:
-    """The ids of a batch, each once and each as in `get_or_404`: 404 or 403 if that would be so for one of them."""
-    wanted = set(ids)
-    if len(_visible(selector, wanted)) < len(wanted):
+    """The ids of a batch to be changed, each once: 404 or 403 if `get_or_404` would refuse one of them.
+
+    Without a rule in `change`, the owner and everybody whom a row is shared with may change it.
+    """
+    wanted, model = set(ids), compiled.model_of(selector)
+    if len(_visible(selector, wanted, sees_all(model))) < len(wanted):
         refuse(404)
-    model = compiled.model_of(selector)
-    if change is not None and not manages(model):
-        changeable = model.select().where(model.id.in_(wanted), change(current_user.id)).count()
+    if not manages(model):
+        if change is None:
+            changeable = len(_visible(selector, wanted, False))
+        else:
+            changeable = model.select().where(model.id.in_(wanted), change(current_user.id)).count()
         if changeable < len(wanted):
             refuse(403, "You may see this, but not change it")
     return sorted(wanted)
@@ -219,14 +232,14 @@ def references(field: str, selector: Callable[..., Select], ids: Any) -> None:
     if ids is None:
         return
     wanted = ids if isinstance(ids, list) else [ids]
-    seen = _visible(selector, set(wanted))
+    seen = _visible(selector, set(wanted), sees_all(compiled.model_of(selector)))
     for index, row_id in enumerate(wanted):
         if row_id not in seen:
             refuse_field(f"{field}.{index}" if isinstance(ids, list) else field, "There is no such row.")
 
 
-def _visible(selector: Callable[..., Select], ids: set[int]) -> set[int]:
+def _visible(selector: Callable[..., Select], ids: set[int], everything: bool) -> set[int]:
     model = compiled.model_of(selector)
-    condition = cast(Any, selector(current_user.id, manages(model)))._where
+    condition = cast(Any, selector(current_user.id, everything))._where
     found: Any = model.select(model.id).where(model.id.in_(ids))
     return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}

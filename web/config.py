@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-ROOT = Path(__file__).resolve().parent
+#: Where `halolight.py` is.
+ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
 
 
@@ -86,7 +87,7 @@ def timezone(text: str) -> ZoneInfo:
 
 
 def database_url(text: str) -> str:
-    """A URL whose scheme is `sqlite` (its path taken from the folder of this file) or `postgresql`."""
+    """A URL whose scheme is `sqlite` (its path taken from the folder of `halolight.py`) or `postgresql`."""
     scheme, _, rest = text.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest[1:] and ":memory:" not in rest:
         return f"sqlite:///{ROOT / rest[1:]}"
@@ -105,6 +106,15 @@ def secret(text: str) -> str:
     if len(text.encode()) < 32:
         raise ValueError("at least 32 bytes")
     return text
+
+
+def as_text(value: Any) -> str:
+    """A value as its variable would say it, so that what a program passes is checked as what the environment says."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if isinstance(value, timedelta):
+        return f"{int(value.total_seconds())}s"
+    return str(value).strip()
 
 
 def variable(parse: Callable[[str], Any], default: Any, hidden: bool = False) -> Any:
@@ -145,11 +155,12 @@ class Config:
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Config:
-        """The configuration in `given` (variable → text); empty is unset. Raises BadConfiguration."""
+        """The configuration in `given` (variable → text or value); None and "" are unset. Raises BadConfiguration."""
         values = {}
         for each in fields(cls):
-            name, text = each.name.upper(), str(given.get(each.name.upper()) or "").strip()
-            if not text:
+            name, value = each.name.upper(), given.get(each.name.upper())
+            text = "" if value is None else as_text(value)
+            if not text and value not in ([], ()):  # which say that there are none
                 continue
             try:
                 values[each.name] = each.metadata["parse"](text)

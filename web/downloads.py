@@ -45,7 +45,7 @@ def linked_file(token: str) -> Any:
     user = one(User.visible_to, user_id, user_id, True)
     if hour < this_hour() - 1 or user is None or user.status != "active" or not allows(user.permissions, "files:view"):
         refuse(404)
-    return one(File.visible_to, file_id, user_id, allows(user.permissions, "files:manage")) or refuse(404)
+    return one(File.visible_to, file_id, user_id, allows(user.permissions, "files:view-all")) or refuse(404)
 
 
 class StoredBytes:

@@ -30,9 +30,14 @@ log = logging.getLogger("halolight")
 
 # --- Grants ----------------------------------------------------------------------------------------------------------
 def allows(grants: Iterable[str], permission: str) -> bool:
-    """Whether `grants` cover one permission or grant: `*` covers all, `users:*` every action on users."""
-    resource, _, _ = permission.partition(":")
-    return "*" in grants or permission in grants or f"{resource}:*" in grants
+    """Whether `grants` cover one permission or grant.
+
+    `*` covers all, `users:*` every action on users, and `tasks:manage` covers `tasks:view-all`.
+    """
+    resource, _, action = permission.partition(":")
+    if "*" in grants or permission in grants or f"{resource}:*" in grants:
+        return True
+    return action == "view-all" and f"{resource}:manage" in grants
 
 
 def exceeds(grants: Iterable[str], own: Iterable[str]) -> bool:

@@ -78,6 +78,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "You were added to a team": ("", "您已加入团队"),
     # The words of permissions
     "View": ("", "查看"),
+    "View all": ("", "查看所有"),
     "Create": ("", "新建"),
     "Update": ("", "修改"),
     "Delete": ("", "删除"),
