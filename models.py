@@ -49,6 +49,8 @@ class Noticed:
 
 # --- People ----------------------------------------------------------------------------------------------------------
 class Role(Timestamped):
+    WHOSE = "nobody"
+
     name = CharField(unique=True)
     label = CharField()
     description = TextField(default="")
@@ -71,6 +73,7 @@ class Role(Timestamped):
 
 
 class User(Noticed, Timestamped):
+    WHOSE = "nobody"
     STATUSES = ("active", "inactive", "suspended")
 
     email = CharField(unique=True)
@@ -166,6 +169,8 @@ class User(Noticed, Timestamped):
 
 class Session(BaseModel):
     """One login: what its tokens belong to."""
+
+    WHOSE = "owner"
 
     user_id: int
     user = owned(User, "sessions")
@@ -723,6 +728,7 @@ class MessageMark(BaseModel):
 
 
 class Notification(BaseModel):
+    WHOSE = "owner"
     TYPES = ("system", "user", "message", "task", "alert")
 
     user = owned(User, "notifications")
@@ -1032,7 +1038,9 @@ class Visit(BaseModel):
 
 
 class Activity(BaseModel):
-    """Who did what to what; it stays when they go."""
+    """Who did what to what; it stays when they go. The view chooses between everybody's and the caller's."""
+
+    WHOSE = "nobody"
 
     user = ForeignKeyField(User, null=True, backref="activities", on_delete="SET NULL")
     action = CharField()

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from peewee import (  # type: ignore[attr-defined]
     SQL,
@@ -175,6 +175,8 @@ class BaseModel(Table):
 
     #: The resource whose `manage` permission opens every row.
     RESOURCE: ClassVar[str] = ""
+    #: Whose rows are that no permission opens: "owner", who alone sees them, or "nobody": who may list them sees all.
+    WHOSE: ClassVar[Literal["", "owner", "nobody"]] = ""
     #: What a list can be narrowed by: name of the argument → condition on a value or a placeholder.
     FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
     #: What a list can be sorted by besides `id`, as the API spells it.

@@ -105,6 +105,7 @@ def tokens_of(session: Session, refresh_token: RefreshToken) -> dict[str, Any]:
 
 
 @blp.route("/login", methods=["POST"])
+@blp.public
 @blp.arguments(LoginArgs())
 @blp.response(200, TOKENS, message="Logged in", write=False, errors=(401, 403, 429))
 def login(data):
@@ -132,6 +133,7 @@ def login(data):
 
 
 @blp.route("/register", methods=["POST"])
+@blp.public
 @blp.arguments(RegisterArgs())
 @blp.response(201, TOKENS, message="Registered", write=False, errors=(403, 409, 429))
 def register(data):
@@ -148,6 +150,7 @@ def register(data):
 
 
 @blp.route("/refresh", methods=["POST"])
+@blp.public
 @blp.arguments(RefreshArgs())
 @blp.response(200, TOKENS, message="Token refreshed", write=False, errors=(401,))
 def refresh(data):
@@ -184,6 +187,7 @@ def refresh_claims(token: str) -> dict[str, Any] | None:
 
 
 @blp.route("/logout", methods=["POST"])
+@blp.public
 @blp.arguments(LogoutArgs())
 @blp.response(200, message="Logged out", errors=(401,))
 def logout(data):
@@ -196,6 +200,7 @@ def logout(data):
 
 
 @blp.route("/forgot-password", methods=["POST"])
+@blp.public
 @blp.arguments(ForgotArgs())
 @blp.response(200, message="If the address is known, a mail with a link is on its way", write=False, errors=(429, 503))
 def forgot_password(data):
@@ -239,6 +244,7 @@ def user_of(token: str) -> User | None:
 
 
 @blp.route("/reset-password", methods=["POST"])
+@blp.public
 @blp.arguments(ResetArgs())
 @blp.response(200, message="Password changed", write=False, errors=(429,))
 def reset_password(data):

@@ -158,6 +158,7 @@ def get_storage():
 
 
 @blp.route("/raw/<token>")
+@blp.public
 @blp.arguments(DownloadArgs(), location="query")
 @blp.response(200, BINARY, content_type="*/*", errors=(416,))
 def download_raw(args, token):

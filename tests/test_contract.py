@@ -8,8 +8,9 @@ import marshmallow as ma
 import pytest
 
 from database import engines
-from models import User
+from models import Task, User
 from web import config, texts
+from web.api import Blueprint
 from web.arguments import PageArgs
 from web.errors import TEXTS
 from web.schemas import Schema
@@ -38,6 +39,28 @@ def views(app):
 def test_every_route_is_public_on_purpose_or_requires_a_login(app):
     open_to_all = {rule.endpoint for rule, view in views(app) if not hasattr(view, "permissions")}
     assert open_to_all == PUBLIC & {rule.endpoint for rule, _ in views(app)}
+
+
+def test_a_route_that_does_not_say_who_may_is_refused_by_name():
+    blp = Blueprint("gadgets", __name__)
+    with pytest.raises(TypeError, match=r"gadgets\.list_gadgets"):
+
+        @blp.route("/gadgets")
+        @blp.response(200)
+        def list_gadgets():
+            """All gadgets"""
+
+
+def test_a_model_that_does_not_say_whose_its_rows_are_stops_the_start(make_app, monkeypatch):
+    monkeypatch.setattr(Task, "RESOURCE", "")
+    with pytest.raises(TypeError, match="Task"):
+        make_app()
+
+
+def test_rows_of_such_a_model_are_shown_to_nobody_else(root, client_with, monkeypatch):
+    monkeypatch.setattr(Task, "RESOURCE", "")
+    task = client_with("tasks:create").post("/api/tasks", {"title": "x"}).json["data"]
+    assert root.get(f"/api/tasks/{task['id']}").status_code == 404
 
 
 def test_every_route_without_a_token_is_401_in_the_envelope(app):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, cast
@@ -12,7 +13,7 @@ from flask import g, request
 from peewee import Expression, Select
 
 from database import compiled
-from database.base import BaseModel
+from database.base import BaseModel, tables
 from web import hooks, limits, openapi, security
 from web.errors import refuse, refuse_field
 from web.parser import Parser
@@ -48,6 +49,12 @@ class Blueprint(flask_smorest.Blueprint):
             return wrapper
 
         return decorator
+
+    @staticmethod
+    def public(view: Callable[..., Any]) -> Callable[..., Any]:
+        """Let everybody in. It stands where `require` would, so that nobody forgets either by accident."""
+        view.public = True  # type: ignore[attr-defined]
+        return view
 
     def response(
         self,
@@ -109,6 +116,10 @@ class Blueprint(flask_smorest.Blueprint):
         return decorator
 
     def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+        if not (hasattr(view_func, "permissions") or hasattr(view_func, "public")):
+            raise TypeError(
+                f"{self.name}.{view_func.__name__} must say who may call it: @blp.require(…) or @blp.public"
+            )
         super().add_url_rule(rule, endpoint, view_func, *args, **options)
         docs = self._docs[self._endpoints[-1]]
         for doc in (doc for method, doc in docs.items() if method != "parameters"):
@@ -131,7 +142,19 @@ def shown(result: Any) -> Any:
 
 def manages(model: type[BaseModel]) -> bool:
     """Whether the caller may act on other people's rows of this model."""
-    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:manage")
+    return current_user.allows(f"{model.RESOURCE}:manage") if model.RESOURCE else model.WHOSE == "nobody"
+
+
+def refuse_unscoped() -> None:
+    """Raise TypeError for a model with a rule about `manage` that does not say whose its rows are."""
+    for model in tables():
+        if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
+            continue
+        for name, rule in inspect.getmembers(model, inspect.ismethod):
+            if "manage" in inspect.signature(rule).parameters:
+                raise TypeError(
+                    f"{model.__name__}.{name}: {model.__name__} must say whose its rows are, RESOURCE or WHOSE"
+                )
 
 
 def current_id() -> int:
