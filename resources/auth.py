@@ -16,7 +16,7 @@ from database.compiled import one
 from models import Mail, RefreshToken, Role, Session, User, Visit
 from resources.users import ME, USERNAME, MeSchema, password_field
 from web import limits, passwords, security
-from web.api import Blueprint, get_or_404
+from web.api import Blueprint, answer, get_or_404
 from web.errors import refuse, refuse_field
 from web.fields import MAX_ID, Email, Text
 from web.schemas import Schema
@@ -125,7 +125,7 @@ def login(data):
         unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
         if unchanged and unchanged.status == "active":
             log.info("login of user %s from %s", user.id, request.remote_addr)
-            return open_session(unchanged)
+            return answer(open_session(unchanged))
     log.warning("login refused for user %s from %s", user.id, request.remote_addr)
     if unchanged is None:
         security.refuse_401("bad_credentials", "Wrong account or password")
@@ -146,7 +146,8 @@ def register(data):
         refuse_field("email", "This value is taken.", 409)
     hashed = passwords.hash_password(data.pop("password"))
     with security.write():
-        return open_session(User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data))
+        user = User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data)
+        return answer(open_session(user))
 
 
 @blp.route("/refresh", methods=["POST"])
@@ -170,7 +171,7 @@ def refresh(data):
         if abs(now - (RefreshToken.get(token).spent_at or 0)) <= GRACE:  # also if the clock was set back since
             session.change(last_used_at=engines.now())
             heir = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
-            return tokens_of(session, RefreshToken.get(heir))
+            return answer(tokens_of(session, RefreshToken.get(heir)))
         # Theft (RFC 9700, 4.14.2): whoever comes second, neither the thief nor the owner can go on.
         session.change(ended_at=engines.now())
     log.warning("spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id)
@@ -292,4 +293,4 @@ def change_password(data):
         session = Session.get_by_id(current_user.session)
         session.change(epoch=session.epoch + 1)  # the access tokens so far, which somebody else may have, expire
         RefreshToken.delete().where(RefreshToken.session == session).execute()
-        return tokens_of(session, security.new_refresh_token(session))
+        return answer(tokens_of(session, security.new_refresh_token(session)))

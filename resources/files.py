@@ -14,7 +14,7 @@ from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
 from web import limits
 from web.allowances import refuse_full_storage, refuse_more_than
-from web.api import Blueprint, get_all_or_404, get_or_404, paginate, references
+from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.downloads import bytes_of, link, linked_file
 from web.errors import refuse
@@ -144,7 +144,7 @@ def upload_file(data):
         for number, part in enumerate(parts(upload.stream)):
             insert_rows(FilePart, [{"file": file.id, "number": number, "data": part}])
         Activity.record(current_user.id, "create", file)
-        return file
+        return answer(file)
 
 
 @blp.route("/storage")

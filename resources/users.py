@@ -8,7 +8,7 @@ from flask import current_app
 from marshmallow import fields, validate
 
 from models import Activity, Notification, Role, User
-from web.api import Blueprint, get_all_or_404, get_or_404, paginate
+from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import refuse, refuse_field
 from web.fields import Avatar, Choice, Email, Id, Instant, Text
@@ -152,7 +152,7 @@ def create_user(data):
         refuse_above(role.permissions)
         user = User.register(role=role, password_hash=hashed, **data)
         Activity.record(current_user.id, "create", user)
-        return user
+        return answer(user)
 
 
 @blp.route("/me")
@@ -215,7 +215,7 @@ def update_user(data, user_id):
             user.set_password(hashed)
             user.end_sessions()
         Activity.record(current_user.id, "update", user)
-        return user.change_profile(**data)
+        return answer(user.change_profile(**data))
 
 
 @blp.route("/<id:user_id>/status", methods=["PUT", "PATCH"])

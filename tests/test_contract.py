@@ -1,14 +1,15 @@
 """The conventions: loops over every route, and one story for each rule that all of them follow."""
 
 import dataclasses
+import io
 import re
 from pathlib import Path
 
 import marshmallow as ma
 import pytest
 
-from database import engines
-from models import Task, User
+from database import base, engines
+from models import FailedAttempt, Task, User
 from web import config, texts
 from web.api import Blueprint
 from web.arguments import PageArgs
@@ -315,6 +316,45 @@ def test_a_bug_is_a_500_that_tells_nothing(app, root, monkeypatch, caplog):
     reply = root.get("/api/tasks/1")
     assert reply.status_code == 500 and reply.json["error"]["code"] == "INTERNAL_ERROR"
     assert b"ZeroDivision" not in reply.data and "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "/api/tasks", {"title": "x"}),
+        ("put", "/api/tasks/1", {"title": "x"}),
+        ("post", "/api/users", {"email": "new@example.com", "password": "123456"}),
+        ("put", "/api/users/20", {"name": "x", "password": "123456"}),
+        ("post", "/api/files/upload", None),
+        ("post", "/api/auth/register", {"email": "new@example.com", "password": "123456"}),
+        ("post", "/api/auth/login", {"email": "admin@example.com", "password": "123456"}),
+        ("post", "/api/auth/change-password", {"currentPassword": "123456", "newPassword": "1234567"}),
+        ("post", "/api/demo/login", {"email": "admin@example.com"}),
+    ],
+)
+def test_what_cannot_be_shown_is_not_stored(root, monkeypatch, method, path, body):
+    def stored():
+        kept = [model for model in base.tables() if model is not FailedAttempt]  # a login that began counts
+        return {model: sorted(map(repr, model.select().tuples())) for model in kept}
+
+    before = stored()
+    monkeypatch.setattr(Schema, "dump", lambda *args, **kwargs: 1 / 0)
+    data = {"data": {"file": (io.BytesIO(b"x"), "x.txt")}} if body is None else {"json": body}
+    assert getattr(root, method)(path, **data).status_code == 500
+    assert stored() == before
+
+
+def test_a_view_that_opens_its_own_transaction_answers_within_it(app, root, monkeypatch):
+    blp = Blueprint("gadgets", __name__)
+
+    @blp.route("/gadgets", methods=["POST"])
+    @blp.public
+    @blp.response(201, Schema(), write=False)
+    def create_gadget():
+        return {}
+
+    with app.test_request_context(method="POST"), pytest.raises(TypeError, match="create_gadget"):
+        create_gadget()
 
 
 ORIGIN = "http://localhost:3000"

@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 import flask_smorest
-from flask import g, request
+from flask import Response, g, request
 from peewee import Expression, Select
 
 from database import compiled
@@ -69,21 +69,28 @@ class Blueprint(flask_smorest.Blueprint):
         """Answer with `schema` in the envelope; a view that writes runs in one transaction.
 
         `many=True` in a schema is a page where the view gives one (`paginate`), an array otherwise. A model
-        that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. A view that
-        hashes a password passes `write=False` and opens `security.write()` itself, after the hashing.
+        that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. The reply is built
+        within the transaction, so that nothing is stored that cannot be shown. A view that hashes a password passes
+        `write=False`, opens `security.write()` itself after the hashing, and gives `answer(…)` of its result there.
         """
         decorate = super().response(status_code, schema, **options)
+        build = decorate(shown)
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                g.message, g.lift = message, getattr(schema, "lift", ())
-                if not write or request.method not in WRITING:
-                    return shown(view(*args, **kwargs))
-                with security.write():
-                    return shown(view(*args, **kwargs))
+                g.message, g.lift, g.build = message, getattr(schema, "lift", ()), build
+                if request.method not in WRITING:
+                    return build(view(*args, **kwargs))
+                if write:
+                    with security.write():
+                        return build(view(*args, **kwargs))
+                result = view(*args, **kwargs)
+                if result is not None and not isinstance(result, Response):
+                    raise TypeError(f"{view.__name__} has write=False: give answer(…) within its own transaction")
+                return build(result)
 
-            decorated = decorate(wrapper)
+            decorated = decorate(wrapper)  # for the document: what comes through it is a reply already
             decorated._apidoc["errors"] = errors
             return decorated
 
@@ -138,6 +145,11 @@ def shown(result: Any) -> Any:
     if isinstance(result, BaseModel):
         return compiled.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
     return result
+
+
+def answer(result: Any) -> Response:
+    """The reply to a view's result, for a view that opens its transaction itself: to be built before that ends."""
+    return g.build(result)
 
 
 def manages(model: type[BaseModel]) -> bool:
