@@ -14,6 +14,7 @@ from web import config, texts
 from web.api import Blueprint
 from web.arguments import PageArgs
 from web.errors import TEXTS
+from web.fields import Count, Id, Text
 from web.schemas import Schema
 
 ROOT = Path(__file__).parent.parent
@@ -157,6 +158,28 @@ def test_garbage_in_any_field_gives_a_message_of_the_catalogue_with_a_code(app):
                     errors = schema.validate({field.data_key or name: value})
                     missing |= {text for text in re.findall(r"'([A-Z][^']*\.)'", str(errors)) if not texts.lookup(text)}
     assert not missing
+
+
+#: The largest number in a column of Postgres, by its type.
+LARGEST = {"SMALLINT": 2**15 - 1, "INT": 2**31 - 1, "AUTO": 2**31 - 1, "BIGINT": 2**63 - 1}
+
+
+def test_no_field_takes_more_than_a_column_of_its_name_holds():
+    """SQLite stores a number that is too large and a text that is too long; on Postgres they would be a 500."""
+    columns, checked = {}, set()
+    for column in (column for model in base.tables() for column in model._meta.sorted_fields):
+        columns.setdefault(column.column_name, []).append(column)
+    for cls in all_schemas():
+        for name, field in cls().load_fields.items():
+            inner = getattr(field, "inner", field)
+            for column in columns.get(name, []) if isinstance(inner, (Count, Id, Text)) else []:
+                texts_only = isinstance(inner, Text)
+                most = getattr(column, "max_length", None) if texts_only else LARGEST.get(column.field_type)
+                kind = ma.validate.Length if texts_only else ma.validate.Range
+                bounds = [check.max for check in inner.validators if isinstance(check, kind) and check.max is not None]
+                assert most is None or min(bounds) <= most, (cls, name, column)
+                checked.add(name)
+    assert {"progress", "folder_id", "title"} <= checked
 
 
 # --- Bodies and parameters -------------------------------------------------------------------------------------------
