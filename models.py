@@ -403,15 +403,19 @@ class Document(Noticed, Timestamped):
         """Let `users` other than the author read the document, or edit it too; gives those who could do neither."""
         wanted = set(users) - {self.author_id}
         theirs = (DocumentShare.document == self) & DocumentShare.user.in_(wanted)
-        DocumentShare.update(permission=permission).where(theirs).execute()
+        other = DocumentShare.permission != permission
+        changed = DocumentShare.update(permission=permission).where(theirs, other).execute()
         new = sorted(wanted - {share.user_id for share in self.shares})
+        self.changed = self.changed or bool(changed or new)
         insert_rows(DocumentShare, [{"document": self.id, "user": user, "permission": permission} for user in new])
         return new
 
     def unshare(self, users: list[int] | None) -> None:
         """Take the document back from `users`, or from everybody (None)."""
         given = DocumentShare.document == self
-        DocumentShare.delete().where(given if users is None else given & DocumentShare.user.in_(users)).execute()
+        some = given if users is None else given & DocumentShare.user.in_(users)
+        deleted = DocumentShare.delete().where(some).execute()
+        self.changed = self.changed or bool(deleted)
         readers = DocumentShare.select(DocumentShare.user).where(given)
         Notification.forget(Document, [self.id], Notification.user.not_in(readers))
 
@@ -922,6 +926,7 @@ class Event(Noticed, Timestamped):
         """Take back the invitations of those for whom `users` holds, and say how many they were."""
         here = EventAttendee.event == self
         number = EventAttendee.delete().where(here, users).execute()
+        self.changed = self.changed or bool(number)
         invited = EventAttendee.select(EventAttendee.user).where(here)
         Notification.forget(Event, [self.id], Notification.user.not_in(invited))
         return number
@@ -1059,7 +1064,12 @@ class Activity(BaseModel):
 
     @classmethod
     def record(cls, user: int, action: str, target: BaseModel) -> None:
-        """Remember what `user` did to `target`, in the transaction of the deed."""
+        """Remember what `user` did to `target`, in the transaction of the deed: after a change, before a deletion.
+
+        A change of nothing is not remembered: a client that puts back what it got has done nothing.
+        """
+        if action not in ("create", "delete") and not target.changed:
+            return
         name = str(getattr(target, "name", None) or getattr(target, "title", ""))
         cls.create(user=user, action=action, target_type=target._meta.name, target_id=target.id, target_name=name[:200])
 

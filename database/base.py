@@ -187,6 +187,8 @@ class BaseModel(Table):
     OWNER: ClassVar[str] = ""
 
     id: Any = Key()
+    #: Whether the row, or what belongs to it, was changed since it was read.
+    changed = False
 
     @classmethod
     def sort_column(cls, name: str) -> Any:
@@ -217,6 +219,7 @@ class BaseModel(Table):
         if changed and "updated_at" in self._meta.fields:
             changed["updated_at"] = engines.now()
         if changed:
+            self.changed = True
             for name, value in changed.items():
                 setattr(self, name, value)
             fields = [self._meta.combined[name] for name in changed]

@@ -176,8 +176,9 @@ def update_document(data, document_id):
     longer = len(data.get("content", "").encode()) - document.size
     if longer > 0:
         refuse_full_storage(document.author_id, longer)
+    document.change(**data)
     Activity.record(current_user.id, "update", document)
-    return document.change(**data)
+    return document
 
 
 @blp.route("/<id:document_id>", methods=["DELETE"])

@@ -192,7 +192,8 @@ def update_file(data, file_id):
     file = get_or_404(File.visible_to, file_id, change=True)
     if data.get("folder_id", file.folder_id) != file.folder_id:
         refuse_foreign_folder("folderId", data["folder_id"], file.owner_id)
-    Activity.record(current_user.id, "update", file.change(**data))
+    file.change(**data)
+    Activity.record(current_user.id, "update", file)
     return file
 
 

@@ -214,8 +214,9 @@ def update_user(data, user_id):
             refuse_password_of(user_id)
             user.set_password(hashed)
             user.end_sessions()
+        user.change_profile(**data)
         Activity.record(current_user.id, "update", user)
-        return answer(user.change_profile(**data))
+        return answer(user)
 
 
 @blp.route("/<id:user_id>/status", methods=["PUT", "PATCH"])
