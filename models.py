@@ -154,10 +154,19 @@ class User(Noticed, Timestamped):
         Mail.update(used=True).where(Mail.user == self).execute()
 
     def remove(self) -> None:
-        """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them."""
+        """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them.
+
+        A team that they alone led is led by its next member. A private conversation stays to be read, under their name.
+        """
         for model in (Document, Event, Task, Message):  # these go by themselves, and what tells of them does not
             Notification.forget(model, model.select(model.id).where(getattr(model, model.OWNER) == self))
+        led: Any = TeamMember.select(TeamMember.team).where(TeamMember.user == self, TeamMember.role == "admin")
+        teams = [team for (team,) in led.tuples()]
+        theirs = ConversationMember.select(ConversationMember.conversation).where(ConversationMember.user == self)
+        Conversation.update(name=self.name).where(Conversation.type == "private", Conversation.id.in_(theirs)).execute()
         self.delete_instance()
+        for team in teams:
+            TeamMember.keep_an_admin(team)
         inhabited = ConversationMember.select(ConversationMember.conversation).where(~ConversationMember.away)
         Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
 
@@ -540,6 +549,7 @@ class Conversation(Timestamped):
     TYPES = ("private", "group")
 
     type = CharField(default="private")
+    #: Only a group is given a name. Of a private conversation it is that of the other, once they are deleted.
     name = CharField(default="")
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
@@ -600,6 +610,10 @@ class Conversation(Timestamped):
     def open(cls, one: int, other: int) -> Conversation:
         """The private conversation of two people who have none yet, made by the first."""
         return cls.begin((one, other), pair=cls.pair_of(one, other))
+
+    def is_deserted(self) -> bool:
+        """Whether the other of a private conversation was deleted: it can be read, but nobody would read an answer."""
+        return self.type == "private" and bool(self.name)
 
     def leave(self, user: int) -> bool:
         """Take it with its messages out of the user's sight; it is gone when nobody is left. False: was not in it."""
@@ -846,6 +860,15 @@ class TeamMember(BaseModel):
 
     class Meta:
         indexes = ((("team", "user"), True),)
+
+    @classmethod
+    def keep_an_admin(cls, team: int) -> None:
+        """Make the member of longest standing the admin of a team without one, an active user before any other."""
+        members = cls.select(cls).join(User).where(cls.team == team)
+        if not members.where(cls.role == "admin").exists():
+            heir = members.order_by(User.status != "active", cls.id).first()
+            if heir:
+                heir.change(role="admin")
 
     @classmethod
     def teams_of(cls, user: Any) -> Select:

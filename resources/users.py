@@ -7,7 +7,8 @@ from typing import Any
 from flask import current_app
 from marshmallow import fields, validate
 
-from models import Activity, Notification, Role, User
+from models import Activity, Role, User
+from web.allowances import notify
 from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import refuse, refuse_field
@@ -207,7 +208,7 @@ def update_user(data, user_id):
             if new_role.name != SUPER_ADMIN:
                 keep_a_super_admin(user)
             user.change(role=new_role)
-            Notification.tell([user.id], "user", "Your role was changed", content=new_role.label, target=user)
+            notify([user.id], "user", "Your role was changed", content=new_role.label, target=user)
         if new_status:
             set_status(user, status)
         if hashed:

@@ -151,6 +151,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "The super administrator keeps all rights": ("", "超级管理员必须保留全部权限"),
     "Users still hold this role": ("", "仍有用户使用该角色"),
     "A team with members needs an admin": ("", "有成员的团队必须保留管理员"),
+    "The other is deleted, so nobody would read this": ("", "对方账号已删除，无法发送消息"),
     "The folder is not empty": ("", "文件夹不为空"),
     "A folder cannot lie inside itself": ("", "文件夹不能移动到自身或其子文件夹中"),
     "Folders cannot lie more than {levels} deep": ("", "文件夹最多嵌套 {levels} 层"),
