@@ -83,7 +83,7 @@ def test_every_route_without_its_permission_is_403_before_the_body_is_read(app, 
             for method in rule.methods - {"OPTIONS", "HEAD"}:
                 reply = nobody._send(method, path, data=b"{", content_type="application/json")
                 assert (reply.status_code, reply.json["error"]["code"]) == (403, "FORBIDDEN"), rule
-                assert view.permissions[0] in reply.json["message"]
+                assert all(permission in reply.json["message"] for permission in view.permissions)
 
 
 def test_the_readme_lists_every_route_of_the_api_and_no_other(app):
@@ -242,6 +242,13 @@ def test_an_unknown_sort_is_refused_with_the_allowed_ones(root):
     reply = root.get("/api/users?sort=-password")
     assert reply.json["error"]["details"][0]["code"] == "not_one_of"
     assert "lastLoginAt" in reply.json["error"]["details"][0]["message"]
+
+
+def test_a_sort_by_more_names_than_are_used_is_refused(root):
+    names = ["createdAt", "-updatedAt", "name", "username", "email"]
+    assert root.get(f"/api/users?sort={','.join([*names, 'name', '-email'])}").status_code == 200  # each counts once
+    details = root.get(f"/api/users?sort={','.join([*names, 'lastLoginAt'])}").json["error"]["details"]
+    assert [(d["field"], d["code"], d["message"]) for d in details] == [("sort", "too_long", "长度不能超过 5")]
 
 
 def test_a_page_says_where_it_is(root):

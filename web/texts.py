@@ -134,6 +134,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "Wrong account or password": ("", "账号或密码错误"),
     "This account is not active": ("", "该账号未启用"),
     "This needs the permission {permission}": ("", "需要权限 {permission}"),
+    "This needs one of the permissions {permissions}": ("", "需要以下权限之一：{permissions}"),
     "You may see this, but not change it": ("", "您可以查看，但不能修改"),
     "You are not invited": ("", "您未被邀请"),
     "This would need more rights than you have": ("", "超出了您自己的权限"),
