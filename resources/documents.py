@@ -134,7 +134,7 @@ def remember_reader(document: Any) -> Any:
 def list_documents(args):
     """The documents you wrote or were given a share of, without their contents"""
     references("folderId", Folder.visible_to, args.get("folder_id"))
-    references("authorId", User.contacts, args.get("author_id"))
+    references("authorId", User.contacts, args.get("author_id"), (Document.listed, Document.author))
     with searching() if args.get("search") else nullcontext():
         return paginate(SCOPES[args["scope"]], args)
 

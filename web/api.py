@@ -245,19 +245,29 @@ def get_all_or_404(
     return sorted(wanted)
 
 
-def references(field: str, selector: Callable[..., Select], ids: Any) -> None:
-    """Refuse with 400 on `field` where an id (or one of a list of them) names no row that the caller may see."""
+def references(
+    field: str, selector: Callable[..., Select], ids: Any, shown_in: tuple[Callable[..., Select], Any] | None = None
+) -> None:
+    """Refuse with 400 on `field` where an id (or one of a list of them) names no row that the caller may see.
+
+    `shown_in`, a rule and a column of its model, allows an id that the caller sees there as well: filters take the
+    author of a document in sight, though inactive.
+    """
     if ids is None:
         return
     wanted = ids if isinstance(ids, list) else [ids]
     seen = _visible(selector, set(wanted))
+    if shown_in and not seen.issuperset(wanted):
+        seen |= _visible(shown_in[0], set(wanted), shown_in[1])
     for index, row_id in enumerate(wanted):
         if row_id not in seen:
             refuse_field(f"{field}.{index}" if isinstance(ids, list) else field, "There is no such row.")
 
 
-def _visible(selector: Callable[..., Select], ids: set[int]) -> set[int]:
+def _visible(selector: Callable[..., Select], ids: set[int], column: Any = None) -> set[int]:
+    """Those of `ids` that stand in `column` (the id, if it is None) of a row that the rule lets the caller see."""
     model = compiled.model_of(selector)
+    column = model.id if column is None else column
     condition = cast(Any, selector(current_user.id, manages(model)))._where
-    found: Any = model.select(model.id).where(model.id.in_(ids))
+    found: Any = model.select(column).where(column.in_(ids)).distinct()
     return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}
