@@ -49,6 +49,8 @@ class Noticed:
 
 # --- People ----------------------------------------------------------------------------------------------------------
 class Role(Timestamped):
+    WHOSE = "nobody"
+
     name = CharField(unique=True)
     label = CharField()
     description = TextField(default="")
@@ -71,6 +73,7 @@ class Role(Timestamped):
 
 
 class User(Noticed, Timestamped):
+    WHOSE = "nobody"
     STATUSES = ("active", "inactive", "suspended")
 
     email = CharField(unique=True)
@@ -151,10 +154,19 @@ class User(Noticed, Timestamped):
         Mail.update(used=True).where(Mail.user == self).execute()
 
     def remove(self) -> None:
-        """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them."""
+        """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them.
+
+        A team that they alone led is led by its next member. A private conversation stays to be read, under their name.
+        """
         for model in (Document, Event, Task, Message):  # these go by themselves, and what tells of them does not
             Notification.forget(model, model.select(model.id).where(getattr(model, model.OWNER) == self))
+        led: Any = TeamMember.select(TeamMember.team).where(TeamMember.user == self, TeamMember.role == "admin")
+        teams = [team for (team,) in led.tuples()]
+        theirs = ConversationMember.select(ConversationMember.conversation).where(ConversationMember.user == self)
+        Conversation.update(name=self.name).where(Conversation.type == "private", Conversation.id.in_(theirs)).execute()
         self.delete_instance()
+        for team in teams:
+            TeamMember.keep_an_admin(team)
         inhabited = ConversationMember.select(ConversationMember.conversation).where(~ConversationMember.away)
         Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
 
@@ -166,6 +178,8 @@ class User(Noticed, Timestamped):
 
 class Session(BaseModel):
     """One login. Access and refresh tokens belong to a session and end with it."""
+
+    WHOSE = "owner"
 
     user_id: int
     user = owned(User, "sessions")
@@ -398,15 +412,19 @@ class Document(Noticed, Timestamped):
         """Share the document with `users` (the author is skipped). Returns the users who had no share before."""
         wanted = set(users) - {self.author_id}
         theirs = (DocumentShare.document == self) & DocumentShare.user.in_(wanted)
-        DocumentShare.update(permission=permission).where(theirs).execute()
+        other = DocumentShare.permission != permission
+        changed = DocumentShare.update(permission=permission).where(theirs, other).execute()
         new = sorted(wanted - {share.user_id for share in self.shares})
+        self.changed = self.changed or bool(changed or new)
         insert_rows(DocumentShare, [{"document": self.id, "user": user, "permission": permission} for user in new])
         return new
 
     def unshare(self, users: list[int] | None) -> None:
         """Take the document back from `users`, or from everybody (None)."""
         given = DocumentShare.document == self
-        DocumentShare.delete().where(given if users is None else given & DocumentShare.user.in_(users)).execute()
+        some = given if users is None else given & DocumentShare.user.in_(users)
+        deleted = DocumentShare.delete().where(some).execute()
+        self.changed = self.changed or bool(deleted)
         readers = DocumentShare.select(DocumentShare.user).where(given)
         Notification.forget(Document, [self.id], Notification.user.not_in(readers))
 
@@ -531,6 +549,7 @@ class Conversation(Timestamped):
     TYPES = ("private", "group")
 
     type = CharField(default="private")
+    #: Only a group is given a name. Of a private conversation it is that of the other, once they are deleted.
     name = CharField(default="")
     #: "3:7", the members of a private conversation: there is one for each pair.
     pair = CharField(null=True, unique=True)
@@ -591,6 +610,10 @@ class Conversation(Timestamped):
     def open(cls, one: int, other: int) -> Conversation:
         """Creates the private conversation of two people, with `one` as its creator."""
         return cls.begin((one, other), pair=cls.pair_of(one, other))
+
+    def is_deserted(self) -> bool:
+        """Whether the other of a private conversation was deleted: it can be read, but nobody would read an answer."""
+        return self.type == "private" and bool(self.name)
 
     def leave(self, user: int) -> bool:
         """Remove `user` and hide the messages from them; the last to leave deletes it. False if not a member."""
@@ -727,6 +750,7 @@ class MessageMark(BaseModel):
 
 
 class Notification(BaseModel):
+    WHOSE = "owner"
     TYPES = ("system", "user", "message", "task", "alert")
 
     user = owned(User, "notifications")
@@ -842,6 +866,15 @@ class TeamMember(BaseModel):
         indexes = ((("team", "user"), True),)
 
     @classmethod
+    def keep_an_admin(cls, team: int) -> None:
+        """Make the member of longest standing the admin of a team without one, an active user before any other."""
+        members = cls.select(cls).join(User).where(cls.team == team)
+        if not members.where(cls.role == "admin").exists():
+            heir = members.order_by(User.status != "active", cls.id).first()
+            if heir:
+                heir.change(role="admin")
+
+    @classmethod
     def teams_of(cls, user: Any) -> Select:
         return cls.select(cls.team).where(cls.user == user)
 
@@ -920,6 +953,7 @@ class Event(Noticed, Timestamped):
         """Take back the invitations of those for whom `users` holds, and say how many they were."""
         here = EventAttendee.event == self
         number = EventAttendee.delete().where(here, users).execute()
+        self.changed = self.changed or bool(number)
         invited = EventAttendee.select(EventAttendee.user).where(here)
         Notification.forget(Event, [self.id], Notification.user.not_in(invited))
         return number
@@ -1038,6 +1072,8 @@ class Visit(BaseModel):
 class Activity(BaseModel):
     """The audit trail: who did what to which row. It outlives both the user and the row."""
 
+    WHOSE = "nobody"  # the view chooses between everybody's and the caller's
+
     user = ForeignKeyField(User, null=True, backref="activities", on_delete="SET NULL")
     action = CharField()
     target_type = CharField()
@@ -1055,7 +1091,12 @@ class Activity(BaseModel):
 
     @classmethod
     def record(cls, user: int, action: str, target: BaseModel) -> None:
-        """Record that `user` did `action` to `target`, in the same transaction."""
+        """Record that `user` did `action` to `target`, in the same transaction: after a change, before a deletion.
+
+        An update that changed nothing is not recorded, because clients put back what they got.
+        """
+        if action not in ("create", "delete") and not target.changed:
+            return
         name = str(getattr(target, "name", None) or getattr(target, "title", ""))
         cls.create(user=user, action=action, target_type=target._meta.name, target_id=target.id, target_name=name[:200])
 

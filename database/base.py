@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from peewee import (  # type: ignore[attr-defined]
     SQL,
@@ -175,6 +175,8 @@ class BaseModel(Table):
 
     #: The resource whose permission `view-all` shows every row, and `manage` opens it to changes.
     RESOURCE: ClassVar[str] = ""
+    #: Whose rows are that no permission opens: "owner", who alone sees them, or "nobody": who may list them sees all.
+    WHOSE: ClassVar[Literal["", "owner", "nobody"]] = ""
     #: The filters of a list: name of the argument → function from a value (or placeholder) to a condition.
     FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
     #: The columns that a list can be sorted by besides `id`, as the API spells them.
@@ -185,6 +187,8 @@ class BaseModel(Table):
     OWNER: ClassVar[str] = ""
 
     id: Any = Key()
+    #: Whether the row, or what belongs to it, was changed since it was read.
+    changed = False
 
     @classmethod
     def sort_column(cls, name: str) -> Any:
@@ -215,6 +219,7 @@ class BaseModel(Table):
         if changed and "updated_at" in self._meta.fields:
             changed["updated_at"] = engines.now()
         if changed:
+            self.changed = True
             for name, value in changed.items():
                 setattr(self, name, value)
             fields = [self._meta.combined[name] for name in changed]

@@ -16,7 +16,7 @@ from database.compiled import one
 from models import Mail, RefreshToken, Role, Session, User, Visit
 from resources.users import ME, USERNAME, MeSchema, password_field
 from web import limits, passwords, security
-from web.api import Blueprint, get_or_404
+from web.api import Blueprint, answer, get_or_404
 from web.errors import refuse, refuse_field
 from web.fields import MAX_ID, Email, Text
 from web.schemas import Schema
@@ -105,6 +105,7 @@ def tokens_of(session: Session, refresh_token: RefreshToken) -> dict[str, Any]:
 
 
 @blp.route("/login", methods=["POST"])
+@blp.public
 @blp.arguments(LoginArgs())
 @blp.response(200, TOKENS, message="Logged in", write=False, errors=(401, 403, 429))
 def login(data):
@@ -124,7 +125,7 @@ def login(data):
         unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
         if unchanged and unchanged.status == "active":
             log.info("login of user %s from %s", user.id, request.remote_addr)
-            return open_session(unchanged)
+            return answer(open_session(unchanged))
     log.warning("login refused for user %s from %s", user.id, request.remote_addr)
     if unchanged is None:
         security.refuse_401("bad_credentials", "Wrong account or password")
@@ -132,6 +133,7 @@ def login(data):
 
 
 @blp.route("/register", methods=["POST"])
+@blp.public
 @blp.arguments(RegisterArgs())
 @blp.response(201, TOKENS, message="Registered", write=False, errors=(403, 409, 429))
 def register(data):
@@ -144,10 +146,12 @@ def register(data):
         refuse_field("email", "This value is taken.", 409)
     hashed = passwords.hash_password(data.pop("password"))
     with security.write():
-        return open_session(User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data))
+        user = User.register(role=Role.get(Role.name == "user"), password_hash=hashed, **data)
+        return answer(open_session(user))
 
 
 @blp.route("/refresh", methods=["POST"])
+@blp.public
 @blp.arguments(RefreshArgs())
 @blp.response(200, TOKENS, message="Token refreshed", write=False, errors=(401,))
 def refresh(data):
@@ -167,7 +171,7 @@ def refresh(data):
         if abs(now - (RefreshToken.get(token).spent_at or 0)) <= GRACE:  # also if the clock was set back since
             session.change(last_used_at=engines.now())
             heir = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
-            return tokens_of(session, RefreshToken.get(heir))
+            return answer(tokens_of(session, RefreshToken.get(heir)))
         # Theft (RFC 9700, 4.14.2): whoever comes second, neither the thief nor the owner can go on.
         session.change(ended_at=engines.now())
     log.warning("spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id)
@@ -184,6 +188,7 @@ def refresh_claims(token: str) -> dict[str, Any] | None:
 
 
 @blp.route("/logout", methods=["POST"])
+@blp.public
 @blp.arguments(LogoutArgs())
 @blp.response(200, message="Logged out", errors=(401,))
 def logout(data):
@@ -196,6 +201,7 @@ def logout(data):
 
 
 @blp.route("/forgot-password", methods=["POST"])
+@blp.public
 @blp.arguments(ForgotArgs())
 @blp.response(200, message="If the address is known, a mail with a link is on its way", write=False, errors=(429, 503))
 def forgot_password(data):
@@ -239,6 +245,7 @@ def user_of(token: str) -> User | None:
 
 
 @blp.route("/reset-password", methods=["POST"])
+@blp.public
 @blp.arguments(ResetArgs())
 @blp.response(200, message="Password changed", write=False, errors=(429,))
 def reset_password(data):
@@ -286,4 +293,4 @@ def change_password(data):
         session = Session.get_by_id(current_user.session)
         session.change(epoch=session.epoch + 1)  # the access tokens so far, which somebody else may have, expire
         RefreshToken.delete().where(RefreshToken.session == session).execute()
-        return tokens_of(session, security.new_refresh_token(session))
+        return answer(tokens_of(session, security.new_refresh_token(session)))

@@ -21,6 +21,7 @@ SVG = (
 
 
 @blp.route("/<id:user_id>.svg")
+@blp.public
 @blp.response(200, {"type": "string"}, content_type="image/svg+xml")
 def get_avatar(user_id):
     """The initials of a user on a colour"""

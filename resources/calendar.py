@@ -130,6 +130,7 @@ def invite(event: Event, ids: list[int]) -> None:
     if new:
         references("attendeeIds", User.contacts, ids)
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
+        event.changed = True
         refuse_crowd("attendeeIds", event.attendees.count(), Event)
     told = [user for user in new if user != current_user.id]
     notify(told, "user", "You were invited to an event", content=event.title, target=event)
@@ -231,6 +232,6 @@ def respond_to_event(data, event_id):
     invitation = event.attendees.where(EventAttendee.user == current_user.id).first()
     if invitation is None:
         refuse(403, "You are not invited")
-    invitation.change(**data)
+    event.changed = invitation.change(**data).changed
     Activity.record(current_user.id, "respond", event)
     return event

@@ -35,11 +35,11 @@ class Name(Text):
 
 
 class Picture(fields.String):
-    """Of a private conversation, the other's picture; groups have none."""
+    """Of a private conversation, the other's picture; a group has none, nor has somebody who was deleted."""
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
         other = others_in(obj)[0]
-        return avatar_url(other["avatar"], other["id"]) if obj.type == "private" else None
+        return avatar_url(other["avatar"], other["id"]) if obj.type == "private" and not obj.name else None
 
 
 class LastMessageSchema(Schema):

@@ -186,6 +186,7 @@ def remember(response: Response) -> Response:
 
 
 @blp.route("/accounts")
+@blp.public
 @blp.response(200, AccountSchema(many=True))
 def list_accounts():
     """The seeded accounts, each with its password as long as that is the seeded one"""
@@ -204,6 +205,7 @@ def list_accounts():
 
 
 @blp.route("/login", methods=["POST"])
+@blp.public
 @blp.arguments(DemoLoginArgs())
 @blp.response(200, TOKENS, message="Logged in", errors=(403,))
 def log_in_as(data):
@@ -218,6 +220,7 @@ def log_in_as(data):
 
 
 @blp.route("/reset", methods=["POST"])
+@blp.public
 @blp.response(200, message="The demo data is as it was seeded", write=False, errors=(403, 409))
 def reset_demo_data():
     """Put the demo data back; sessions of seeded accounts stay"""
@@ -230,6 +233,7 @@ def reset_demo_data():
 
 
 @blp.route("/expire-tokens", methods=["POST"])
+@blp.public
 @blp.response(200, ExpiredSchema(), message="Access tokens expired", errors=(401, 403))
 def expire_tokens():
     """Let all access tokens expire, or only those of the session whose token is sent; refresh tokens still work"""
@@ -242,6 +246,7 @@ def expire_tokens():
 
 
 @blp.route("/mails")
+@blp.public
 @blp.arguments(LongPageArgs(), location="query")
 @blp.response(200, MailSchema(many=True))
 def list_mails(args):
@@ -255,6 +260,7 @@ def list_mails(args):
 
 
 @blp.route("/requests")
+@blp.public
 @blp.arguments(LongPageArgs(), location="query")
 @blp.response(200, RequestSchema(many=True))
 def list_requests(args):

@@ -134,7 +134,7 @@ def remember_reader(document: Any) -> Any:
 def list_documents(args):
     """The documents you wrote or were given a share of, without their contents"""
     references("folderId", Folder.visible_to, args.get("folder_id"))
-    references("authorId", User.contacts, args.get("author_id"))
+    references("authorId", User.contacts, args.get("author_id"), (Document.listed, Document.author))
     with searching() if args.get("search") else nullcontext():
         return paginate(SCOPES[args["scope"]], args)
 
@@ -176,8 +176,9 @@ def update_document(data, document_id):
     longer = len(data.get("content", "").encode()) - document.size
     if longer > 0:
         refuse_full_storage(document.author_id, longer)
+    document.change(**data)
     Activity.record(current_user.id, "update", document)
-    return document.change(**data)
+    return document
 
 
 @blp.route("/<id:document_id>", methods=["DELETE"])

@@ -14,7 +14,7 @@ from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
 from web import limits
 from web.allowances import refuse_full_storage, refuse_more_than
-from web.api import Blueprint, get_all_or_404, get_or_404, paginate, references
+from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.downloads import bytes_of, link, linked_file
 from web.errors import refuse
@@ -144,7 +144,7 @@ def upload_file(data):
         for number, part in enumerate(parts(upload.stream)):
             insert_rows(FilePart, [{"file": file.id, "number": number, "data": part}])
         Activity.record(current_user.id, "create", file)
-        return file
+        return answer(file)
 
 
 @blp.route("/storage")
@@ -158,6 +158,7 @@ def get_storage():
 
 
 @blp.route("/raw/<token>")
+@blp.public
 @blp.arguments(DownloadArgs(), location="query")
 @blp.response(200, BINARY, content_type="*/*", errors=(416,))
 def download_raw(args, token):
@@ -191,7 +192,8 @@ def update_file(data, file_id):
     file = get_or_404(File.visible_to, file_id, change=True)
     if data.get("folder_id", file.folder_id) != file.folder_id:
         refuse_foreign_folder("folderId", data["folder_id"], file.owner_id)
-    Activity.record(current_user.id, "update", file.change(**data))
+    file.change(**data)
+    Activity.record(current_user.id, "update", file)
     return file
 
 

@@ -121,8 +121,9 @@ def update_folder(data, folder_id):
     if data.get("parent_id", folder.parent_id) != folder.parent_id:
         refuse_foreign_folder("parentId", data["parent_id"], folder.owner_id)
         refuse_place(folder.id, data["parent_id"])
+    folder.change(**data)
     Activity.record(current_user.id, "update", folder)
-    return folder.change(**data)
+    return folder
 
 
 @blp.route("/<id:folder_id>", methods=["DELETE"])

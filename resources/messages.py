@@ -9,7 +9,7 @@ from web import limits
 from web.allowances import notify, refuse_more_than
 from web.api import Blueprint, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values
-from web.errors import refuse_field
+from web.errors import refuse, refuse_field
 from web.fields import Choice, Id, Instant, Person, Text
 from web.schemas import Schema
 from web.security import current_user
@@ -49,7 +49,10 @@ def find_conversation(data: dict) -> Conversation:
     references("recipientId", User.contacts, recipient)
     references("conversationId", Conversation.visible_to, conversation)
     if conversation:
-        return get_or_404(Conversation.visible_to, conversation, change=True)
+        named = get_or_404(Conversation.visible_to, conversation, change=True)
+        if named.is_deserted():
+            refuse(409, "The other is deleted, so nobody would read this")
+        return named
     if found := Conversation.between(current_user.id, recipient):
         return found
     refuse_more_than(limits.ROWS, Conversation)

@@ -117,8 +117,9 @@ def update_role(data, role_id):
     role = get_or_404(Role.visible_to, role_id, change=True)
     refuse_above((*role.permissions, *data.get("permissions", ())))
     keep_seeded(role, data)
+    role.change(**data)
     Activity.record(current_user.id, "update", role)
-    return role.change(**data)
+    return role
 
 
 @blp.route("/<id:role_id>", methods=["DELETE"])

@@ -45,6 +45,7 @@ HEALTH = {"type": "object", "properties": {key: {"type": "string"} for key in HE
 
 
 @blp.route("/health")
+@blp.public
 @blp.response(200, HEALTH)
 @blp.alt_response(503, schema=HEALTH)
 def get_health():
@@ -62,6 +63,7 @@ def get_health():
 
 
 @blp.route("/metrics")
+@blp.public
 @blp.response(200, {"type": "string"}, content_type="text/plain", errors=(401, 404))
 def get_metrics():
     """Requests and latency in Prometheus' text format; in production only with `METRICS_TOKEN`"""

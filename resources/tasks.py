@@ -57,7 +57,7 @@ def tell_assignee(task: Task, before: int | None = None) -> None:
 @blp.response(200, TASKS)
 def list_tasks(args):
     """The tasks you made or were given"""
-    references("assigneeId", User.contacts, args.get("assignee_id"))
+    references("assigneeId", User.contacts, args.get("assignee_id"), (Task.visible_to, Task.assignee))
     return paginate(Task.visible_to, args)
 
 

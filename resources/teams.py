@@ -101,8 +101,9 @@ def get_team(team_id):
 def update_team(data, team_id):
     """Change a team whose admin you are"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
+    team.change(**data)
     Activity.record(current_user.id, "update", team)
-    return team.change(**data)
+    return team
 
 
 @blp.route("/<id:team_id>", methods=["DELETE"])
@@ -124,6 +125,7 @@ def add_member(data, team_id):
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     references("userId", User.contacts, data["user_id"])
     TeamMember.create(team=team, **data)
+    team.changed = True
     if data["user_id"] != current_user.id:
         notify([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
     Activity.record(current_user.id, "update", team)
@@ -137,7 +139,7 @@ def add_member(data, team_id):
 def update_member(data, team_id, user_id):
     """Make a member an admin of the team, or an admin a member"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
-    member_or_404(team, user_id).change(**data)
+    team.changed = member_or_404(team, user_id).change(**data).changed
     keep_an_admin(team)
     Activity.record(current_user.id, "update", team)
     return team
@@ -152,6 +154,7 @@ def remove_member(team_id, user_id):
     team = get_or_404(Team.visible_to, team_id, change=True if leaving else Team.changeable_by)
     member = member_or_404(team, user_id)
     member.delete_instance()
+    team.changed = True
     Notification.forget(Team, [team.id], Notification.user == user_id)
     if member.role == "admin":
         keep_an_admin(team)

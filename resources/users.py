@@ -7,8 +7,9 @@ from typing import Any
 from flask import current_app
 from marshmallow import fields, validate
 
-from models import Activity, Notification, Role, User
-from web.api import Blueprint, get_all_or_404, get_or_404, paginate
+from models import Activity, Role, User
+from web.allowances import notify
+from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import refuse, refuse_field
 from web.fields import Avatar, Choice, Email, Id, Instant, Text
@@ -152,7 +153,7 @@ def create_user(data):
         refuse_above(role.permissions)
         user = User.register(role=role, password_hash=hashed, **data)
         Activity.record(current_user.id, "create", user)
-        return user
+        return answer(user)
 
 
 @blp.route("/me")
@@ -207,15 +208,16 @@ def update_user(data, user_id):
             if new_role.name != SUPER_ADMIN:
                 keep_a_super_admin(user)
             user.change(role=new_role)
-            Notification.tell([user.id], "user", "Your role was changed", content=new_role.label, target=user)
+            notify([user.id], "user", "Your role was changed", content=new_role.label, target=user)
         if new_status:
             set_status(user, status)
         if hashed:
             refuse_password_of(user_id)
             user.set_password(hashed)
             user.end_sessions()
+        user.change_profile(**data)
         Activity.record(current_user.id, "update", user)
-        return user.change_profile(**data)
+        return answer(user)
 
 
 @blp.route("/<id:user_id>/status", methods=["PUT", "PATCH"])

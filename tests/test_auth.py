@@ -325,3 +325,12 @@ def test_a_full_hashing_queue_answers_429_and_is_empty_again(http):
         for _ in range(limits.LOGINS_WAITING):
             passwords._logins_waiting.release()
     assert login(http).status_code == 200
+
+
+@pytest.mark.parametrize("sent", ["{token}", "bearer", "Bearer ", "Token {token}", "Basic {token}"])
+def test_a_token_without_bearer_is_told_what_is_missing(http, root, sent):
+    headers = {"Authorization": sent.format(token=root.tokens["access_token"]), "Accept-Language": "en"}
+    reply = http.get("/api/auth/me", headers=headers)
+    assert reply.status_code == 401 and reply.json["error"]["reason"] == "missing_token"
+    assert reply.json["message"] == "The header Authorization must be `Bearer` and the token"
+    assert http.get("/api/auth/me", headers={"Accept-Language": "en"}).json["message"] == "Log in first"

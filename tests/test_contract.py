@@ -1,17 +1,20 @@
 """The conventions: loops over every route, and one story for each rule that all of them follow."""
 
 import dataclasses
+import io
 import re
 from pathlib import Path
 
 import marshmallow as ma
 import pytest
 
-from database import engines
-from models import User
+from database import base, engines
+from models import FailedAttempt, Task, User
 from web import config, texts
+from web.api import Blueprint
 from web.arguments import PageArgs
 from web.errors import TEXTS
+from web.fields import Count, Id, Text
 from web.schemas import Schema
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +43,28 @@ def test_every_route_is_public_on_purpose_or_requires_a_login(app):
     assert open_to_all == PUBLIC & {rule.endpoint for rule, _ in views(app)}
 
 
+def test_a_route_that_does_not_say_who_may_is_refused_by_name():
+    blp = Blueprint("gadgets", __name__)
+    with pytest.raises(TypeError, match=r"gadgets\.list_gadgets"):
+
+        @blp.route("/gadgets")
+        @blp.response(200)
+        def list_gadgets():
+            """All gadgets"""
+
+
+def test_a_model_that_does_not_say_whose_its_rows_are_stops_the_start(make_app, monkeypatch):
+    monkeypatch.setattr(Task, "RESOURCE", "")
+    with pytest.raises(TypeError, match="Task"):
+        make_app()
+
+
+def test_rows_of_such_a_model_are_shown_to_nobody_else(root, client_with, monkeypatch):
+    monkeypatch.setattr(Task, "RESOURCE", "")
+    task = client_with("tasks:create").post("/api/tasks", {"title": "x"}).json["data"]
+    assert root.get(f"/api/tasks/{task['id']}").status_code == 404
+
+
 def test_every_route_without_a_token_is_401_in_the_envelope(app):
     http = app.test_client()
     for rule, view in views(app):
@@ -58,7 +83,7 @@ def test_every_route_without_its_permission_is_403_before_the_body_is_read(app, 
             for method in rule.methods - {"OPTIONS", "HEAD"}:
                 reply = nobody._send(method, path, data=b"{", content_type="application/json")
                 assert (reply.status_code, reply.json["error"]["code"]) == (403, "FORBIDDEN"), rule
-                assert view.permissions[0] in reply.json["message"]
+                assert all(permission in reply.json["message"] for permission in view.permissions)
 
 
 def test_the_readme_lists_every_route_of_the_api_and_no_other(app):
@@ -135,6 +160,28 @@ def test_garbage_in_any_field_gives_a_message_of_the_catalogue_with_a_code(app):
     assert not missing
 
 
+#: The largest number in a column of Postgres, by its type.
+LARGEST = {"SMALLINT": 2**15 - 1, "INT": 2**31 - 1, "AUTO": 2**31 - 1, "BIGINT": 2**63 - 1}
+
+
+def test_no_field_takes_more_than_a_column_of_its_name_holds():
+    """SQLite stores a number that is too large and a text that is too long; on Postgres they would be a 500."""
+    columns, checked = {}, set()
+    for column in (column for model in base.tables() for column in model._meta.sorted_fields):
+        columns.setdefault(column.column_name, []).append(column)
+    for cls in all_schemas():
+        for name, field in cls().load_fields.items():
+            inner = getattr(field, "inner", field)
+            for column in columns.get(name, []) if isinstance(inner, (Count, Id, Text)) else []:
+                texts_only = isinstance(inner, Text)
+                most = getattr(column, "max_length", None) if texts_only else LARGEST.get(column.field_type)
+                kind = ma.validate.Length if texts_only else ma.validate.Range
+                bounds = [check.max for check in inner.validators if isinstance(check, kind) and check.max is not None]
+                assert most is None or min(bounds) <= most, (cls, name, column)
+                checked.add(name)
+    assert {"progress", "folder_id", "title"} <= checked
+
+
 # --- Bodies and parameters -------------------------------------------------------------------------------------------
 
 
@@ -195,6 +242,13 @@ def test_an_unknown_sort_is_refused_with_the_allowed_ones(root):
     reply = root.get("/api/users?sort=-password")
     assert reply.json["error"]["details"][0]["code"] == "not_one_of"
     assert "lastLoginAt" in reply.json["error"]["details"][0]["message"]
+
+
+def test_a_sort_by_more_names_than_are_used_is_refused(root):
+    names = ["createdAt", "-updatedAt", "name", "username", "email"]
+    assert root.get(f"/api/users?sort={','.join([*names, 'name', '-email'])}").status_code == 200  # each counts once
+    details = root.get(f"/api/users?sort={','.join([*names, 'lastLoginAt'])}").json["error"]["details"]
+    assert [(d["field"], d["code"], d["message"]) for d in details] == [("sort", "too_long", "长度不能超过 5")]
 
 
 def test_a_page_says_where_it_is(root):
@@ -292,6 +346,45 @@ def test_a_bug_is_a_500_that_tells_nothing(app, root, monkeypatch, caplog):
     reply = root.get("/api/tasks/1")
     assert reply.status_code == 500 and reply.json["error"]["code"] == "INTERNAL_ERROR"
     assert b"ZeroDivision" not in reply.data and "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "/api/tasks", {"title": "x"}),
+        ("put", "/api/tasks/1", {"title": "x"}),
+        ("post", "/api/users", {"email": "new@example.com", "password": "123456"}),
+        ("put", "/api/users/20", {"name": "x", "password": "123456"}),
+        ("post", "/api/files/upload", None),
+        ("post", "/api/auth/register", {"email": "new@example.com", "password": "123456"}),
+        ("post", "/api/auth/login", {"email": "admin@example.com", "password": "123456"}),
+        ("post", "/api/auth/change-password", {"currentPassword": "123456", "newPassword": "1234567"}),
+        ("post", "/api/demo/login", {"email": "admin@example.com"}),
+    ],
+)
+def test_what_cannot_be_shown_is_not_stored(root, monkeypatch, method, path, body):
+    def stored():
+        kept = [model for model in base.tables() if model is not FailedAttempt]  # a login that began counts
+        return {model: sorted(map(repr, model.select().tuples())) for model in kept}
+
+    before = stored()
+    monkeypatch.setattr(Schema, "dump", lambda *args, **kwargs: 1 / 0)
+    data = {"data": {"file": (io.BytesIO(b"x"), "x.txt")}} if body is None else {"json": body}
+    assert getattr(root, method)(path, **data).status_code == 500
+    assert stored() == before
+
+
+def test_a_view_that_opens_its_own_transaction_answers_within_it(app, root, monkeypatch):
+    blp = Blueprint("gadgets", __name__)
+
+    @blp.route("/gadgets", methods=["POST"])
+    @blp.public
+    @blp.response(201, Schema(), write=False)
+    def create_gadget():
+        return {}
+
+    with app.test_request_context(method="POST"), pytest.raises(TypeError, match="create_gadget"):
+        create_gadget()
 
 
 ORIGIN = "http://localhost:3000"

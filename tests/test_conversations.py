@@ -217,3 +217,18 @@ def test_the_seeded_accounts_have_conversations_with_unread_messages(account):
         assert {row["type"] for row in mine} == {"private", "group"} and any(row["unreadCount"] for row in mine)
         assert all(row["name"] and row["lastMessage"] for row in mine)
     assert Conversation.select().count() == 13
+
+
+def test_a_private_conversation_outlives_the_other_to_be_read_but_not_to_be_written_in(people, root):
+    alice, bob, carol = people
+    mine = send(alice, recipientId=bob.id)["conversationId"]
+    send(bob, "再见", conversationId=mine)
+    send(carol, recipientId=carol.id)
+    root.delete(f"/api/users/{bob.id}")
+    (left,) = listed(alice)
+    assert (left["name"], left["avatar"], [member["id"] for member in left["members"]]) == ("鲍勃", None, [alice.id])
+    assert history(alice, mine) == ["你好"]
+    reply = alice.post("/api/messages", {"content": "在吗", "conversationId": mine})
+    assert (reply.status_code, reply.json["message"]) == (409, "对方账号已删除，无法发送消息")
+    assert alice.delete(f"/api/conversations/{mine}").status_code == 200 and listed(alice) == []
+    assert carol.post("/api/messages", {"content": "x", "recipientId": carol.id}).status_code == 201

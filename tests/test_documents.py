@@ -370,3 +370,12 @@ def test_thirty_documents_are_seeded(root, demo):
     assert len({tag for row in rows for tag in row["tags"]}) == 8
     assert {row["shared"] for row in rows} == {True, False} and len({row["views"] for row in rows}) > 5
     assert titles(demo, "scope=mine") and titles(demo, "scope=shared")
+
+
+def test_documents_are_filtered_also_by_an_inactive_author_whose_documents_one_sees(owner, other, client_with, root):
+    shared(other, owner, title="旧")
+    root.put(f"/api/users/{other.id}/status", {"status": "inactive"})
+    assert titles(owner, f"authorId={other.id}&authorId={owner.id}") == ["旧"]
+    assert titles(client_with("documents:*"), f"authorId={other.id}") == ["旧"]
+    unseen = client_with("documents:view").get(f"/api/documents?authorId=1,{other.id}")
+    assert details(unseen) == [("authorId.1", "unknown_id")]

@@ -117,3 +117,12 @@ def test_a_task_that_was_given_to_somebody_else_or_is_gone_is_read_in_no_bell(ow
     assert bell(other) == [] and bell(third) == ["保密"]
     owner.delete(path)
     assert bell(third) == []
+
+
+def test_tasks_are_filtered_also_by_somebody_inactive_whose_tasks_one_sees(owner, other, root):
+    task = new_task(owner, assigneeId=other.id)
+    root.put(f"/api/users/{other.id}/status", {"status": "inactive"})
+    reply = owner.get(f"/api/tasks?assigneeId={other.id},{owner.id}")
+    assert [row["id"] for row in reply.json["data"]["items"]] == [task["id"]]
+    owner.delete(f"/api/tasks/{task['id']}")
+    assert owner.get(f"/api/tasks?assigneeId={other.id}").status_code == 400

@@ -220,3 +220,22 @@ def test_what_goes_with_a_user_is_read_in_no_bell(root, client_with, bell):
     author.post("/api/messages", {"content": "消息", "recipientId": reader.id})
     assert bell(reader) == ["文档", "日程", "任务", "消息"]
     assert root.delete(f"/api/users/{author.id}").status_code == 200 and bell(reader) == []
+
+
+def test_a_team_whose_admin_is_deleted_is_led_by_its_member_of_longest_standing(root, client_with):
+    first, second, lone = client_with("teams:*"), client_with("teams:view"), client_with("teams:*")
+    team, empty = (who.post("/api/teams", {"name": "x"}).json["data"]["id"] for who in (first, lone))
+    for user in (20, second.id, 4):
+        root.post(f"/api/teams/{team}/members", {"userId": user})
+    with engines.write():
+        User.update(status="suspended").where(User.id == 20).execute()  # who cannot log in cannot lead
+    root.post("/api/users/batch-delete", {"ids": [first.id, lone.id]})
+    members = {row["id"]: row["role"] for row in second.get(f"/api/teams/{team}").json["data"]["members"]}
+    assert members == {second.id: "admin", 20: "member", 4: "member"}
+    assert root.get(f"/api/teams/{empty}").json["data"]["members"] == []
+
+
+def test_whose_role_is_changed_is_told_by_whom(root, demo):
+    root.put(f"/api/users/{demo.id}", {"role": "guest"})
+    told = Notification.select().where(Notification.user == demo.id).order_by(Notification.id.desc()).get()
+    assert (told.title, told.actor_id) == ("Your role was changed", root.id)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 import flask_smorest
-from flask import g, request
+from flask import Response, g, request
 from peewee import Expression, Select
 
 from database import compiled
-from database.base import BaseModel
+from database.base import BaseModel, tables
 from web import hooks, limits, openapi, security
 from web.errors import refuse, refuse_field
 from web.parser import Parser
@@ -49,6 +50,12 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorator
 
+    @staticmethod
+    def public(view: Callable[..., Any]) -> Callable[..., Any]:
+        """Let everybody in. It stands where `require` would, so that nobody forgets either by accident."""
+        view.public = True  # type: ignore[attr-defined]
+        return view
+
     def response(
         self,
         status_code: int,
@@ -62,21 +69,28 @@ class Blueprint(flask_smorest.Blueprint):
         """Answer with `schema` in the envelope; a view that writes runs in one transaction.
 
         `many=True` in a schema is a page where the view gives one (`paginate`), an array otherwise. A model
-        that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. A view that
-        hashes a password passes `write=False` and opens `security.write()` itself, after the hashing.
+        that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. The reply is built
+        within the transaction, so that nothing is stored that cannot be shown. A view that hashes a password passes
+        `write=False`, opens `security.write()` itself after the hashing, and gives `answer(…)` of its result there.
         """
         decorate = super().response(status_code, schema, **options)
+        build = decorate(shown)
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                g.message, g.lift = message, getattr(schema, "lift", ())
-                if not write or request.method not in WRITING:
-                    return shown(view(*args, **kwargs))
-                with security.write():
-                    return shown(view(*args, **kwargs))
+                g.message, g.lift, g.build = message, getattr(schema, "lift", ()), build
+                if request.method not in WRITING:
+                    return build(view(*args, **kwargs))
+                if write:
+                    with security.write():
+                        return build(view(*args, **kwargs))
+                result = view(*args, **kwargs)
+                if result is not None and not isinstance(result, Response):
+                    raise TypeError(f"{view.__name__} has write=False: give answer(…) within its own transaction")
+                return build(result)
 
-            decorated = decorate(wrapper)
+            decorated = decorate(wrapper)  # for the document: what comes through it is a reply already
             decorated._apidoc["errors"] = errors
             return decorated
 
@@ -109,6 +123,10 @@ class Blueprint(flask_smorest.Blueprint):
         return decorator
 
     def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+        if not (hasattr(view_func, "permissions") or hasattr(view_func, "public")):
+            raise TypeError(
+                f"{self.name}.{view_func.__name__} must say who may call it: @blp.require(…) or @blp.public"
+            )
         super().add_url_rule(rule, endpoint, view_func, *args, **options)
         docs = self._docs[self._endpoints[-1]]
         for doc in (doc for method, doc in docs.items() if method != "parameters"):
@@ -129,14 +147,31 @@ def shown(result: Any) -> Any:
     return result
 
 
+def answer(result: Any) -> Response:
+    """The reply to a view's result, for a view that opens its transaction itself: to be built before that ends."""
+    return g.build(result)
+
+
 def manages(model: type[BaseModel]) -> bool:
     """Whether the caller may change other people's rows of this model."""
-    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:manage")
+    return current_user.allows(f"{model.RESOURCE}:manage") if model.RESOURCE else model.WHOSE == "nobody"
+
+
+def refuse_unscoped() -> None:
+    """Raise TypeError for a model with a rule about `manage` that does not say whose its rows are."""
+    for model in tables():
+        if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
+            continue
+        for name, rule in inspect.getmembers(model, inspect.ismethod):
+            if "manage" in inspect.signature(rule).parameters:
+                raise TypeError(
+                    f"{model.__name__}.{name}: {model.__name__} must say whose its rows are, RESOURCE or WHOSE"
+                )
 
 
 def sees_all(model: type[BaseModel]) -> bool:
     """Whether the caller may read other people's rows of this model; who manages it may."""
-    return not model.RESOURCE or current_user.allows(f"{model.RESOURCE}:view-all")
+    return current_user.allows(f"{model.RESOURCE}:view-all") if model.RESOURCE else model.WHOSE == "nobody"
 
 
 def current_id() -> int:
@@ -227,19 +262,30 @@ def get_all_or_404(
     return sorted(wanted)
 
 
-def references(field: str, selector: Callable[..., Select], ids: Any) -> None:
-    """400 on `field` if an id (or one of a list of ids) names no row that the caller may see."""
+def references(
+    field: str, selector: Callable[..., Select], ids: Any, shown_in: tuple[Callable[..., Select], Any] | None = None
+) -> None:
+    """400 on `field` if an id (or one of a list of ids) names no row that the caller may see.
+
+    `shown_in`, a rule and a column of its model, allows an id that the caller sees there as well: filters take the
+    author of a document in sight, though inactive.
+    """
     if ids is None:
         return
     wanted = ids if isinstance(ids, list) else [ids]
     seen = _visible(selector, set(wanted), sees_all(compiled.model_of(selector)))
+    if shown_in and not seen.issuperset(wanted):
+        rule, column = shown_in
+        seen |= _visible(rule, set(wanted), sees_all(compiled.model_of(rule)), column)
     for index, row_id in enumerate(wanted):
         if row_id not in seen:
             refuse_field(f"{field}.{index}" if isinstance(ids, list) else field, "There is no such row.")
 
 
-def _visible(selector: Callable[..., Select], ids: set[int], everything: bool) -> set[int]:
+def _visible(selector: Callable[..., Select], ids: set[int], everything: bool, column: Any = None) -> set[int]:
+    """Those of `ids` that stand in `column` (by default the id) of a row of `selector(user, everything)`."""
     model = compiled.model_of(selector)
+    column = model.id if column is None else column
     condition = cast(Any, selector(current_user.id, everything))._where
-    found: Any = model.select(model.id).where(model.id.in_(ids))
+    found: Any = model.select(column).where(column.in_(ids)).distinct()
     return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}

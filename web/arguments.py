@@ -34,9 +34,11 @@ class Values(ma.fields.List):
 class Sort(ma.fields.Field):
     """`-createdAt,name`: columns of the model by their names in the API, a minus for descending."""
 
+    MOST = 5
+
     def __init__(self, model: type[BaseModel]):
         self.names = ("id", *model.SORTS)
-        description = f"by {', '.join(self.names)}; `-` descending"
+        description = f"by {', '.join(self.names)}, at most {self.MOST} of them; `-` descending"
         super().__init__(metadata={"type": "string", "description": description, "example": model.SORT})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
@@ -44,7 +46,9 @@ class Sort(ma.fields.Field):
         if any(name.removeprefix("-") not in self.names for name in names):
             raise ma.ValidationError(f"Allowed: {', '.join(self.names)}.")
         first = {name.removeprefix("-"): name for name in reversed(names)}
-        return tuple(dict.fromkeys(name for name in names if first[name.removeprefix("-")] == name))[:5]
+        used = tuple(dict.fromkeys(name for name in names if first[name.removeprefix("-")] == name))
+        validate.Length(max=self.MOST)(used)
+        return used
 
 
 class PageArgs(Schema):

@@ -89,7 +89,10 @@ def admit(permissions: tuple[str, ...]) -> None:
     caller = authenticate()
     g.admitted_by = permissions
     if permissions and not any(map(caller.allows, permissions)):
-        refuse(403, f"This needs the permission {permissions[0]}")
+        named = ", ".join(permissions)
+        if len(permissions) > 1:
+            refuse(403, f"This needs one of the permissions {named}")
+        refuse(403, f"This needs the permission {named}")
 
 
 @contextmanager
