@@ -29,7 +29,7 @@ WRITE_LOCK = 0x48414C4F
 #: Seconds between two looks for statements that are beyond their deadline.
 LOOK = 0.2
 #: Seconds that a writer waits behind a crowd of others. While writes go on, each takes a hundredth of that.
-SOON = 0.5
+SOON = 1.5
 #: Seconds that a start waits for another process which makes and fills the same database.
 START_SECONDS = 60.0
 
@@ -67,7 +67,7 @@ class Turns:
     """How long each thread may wait for its turn to write.
 
     A lock that nobody gives back must not hold every thread: those that read need some. So only the first
-    `most` writers wait for all of `seconds`; who comes after them is refused at once, or after half a second
+    `most` writers wait for all of `seconds`; who comes after them is refused at once, or after a second and a half
     if the others still get their turns.
     """
 
