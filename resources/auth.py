@@ -9,16 +9,15 @@ from typing import Any
 import jwt
 from flask import current_app, request
 from itsdangerous import BadData, URLSafeSerializer
-from marshmallow import fields
 
 from database import engines
 from database.compiled import one
 from models import Mail, RefreshToken, Role, Session, User, Visit
 from resources.users import ME, USERNAME, MeSchema, password_field
-from web import limits, passwords, security
+from web import fields, limits, passwords, security
 from web.api import Blueprint, answer, get_or_404
 from web.errors import refuse, refuse_field
-from web.fields import MAX_ID, Email, Text
+from web.fields import MAX_ID
 from web.schemas import Schema
 from web.security import current_user
 
@@ -32,17 +31,17 @@ RESET_LIFE = timedelta(minutes=30)
 
 
 class LoginArgs(Schema):
-    email = Text(200, metadata={"description": "or a username", "example": "admin@example.com"})
-    username = Text(200, metadata={"description": "or an e-mail"})
-    password = Text(128, strip=False, required=True, load_only=True, metadata={"example": "123456"})
+    email = fields.Text(200, metadata={"description": "or a username", "example": "admin@example.com"})
+    username = fields.Text(200, metadata={"description": "or an e-mail"})
+    password = fields.Text(128, strip=False, required=True, load_only=True, metadata={"example": "123456"})
 
 
 class RegisterArgs(Schema):
-    email = Email(required=True)
+    email = fields.Email(required=True)
     password = password_field(required=True)
-    username = Text(50, 3, validate=USERNAME)
-    name = Text(200)
-    phone = Text(50)
+    username = fields.Text(50, 3, validate=USERNAME)
+    name = fields.Text(200)
+    phone = fields.Text(50)
 
 
 class TokensSchema(Schema):
@@ -58,24 +57,24 @@ class TokensSchema(Schema):
 
 
 class RefreshArgs(Schema):
-    refresh_token = Text(2000, required=True)
+    refresh_token = fields.Text(2000, required=True)
 
 
 class LogoutArgs(Schema):
-    refresh_token = Text(2000, allow_none=True)
+    refresh_token = fields.Text(2000, allow_none=True)
 
 
 class ForgotArgs(Schema):
-    email = Email(required=True)
+    email = fields.Email(required=True)
 
 
 class ResetArgs(Schema):
-    token = Text(2000, required=True)
+    token = fields.Text(2000, required=True)
     password = password_field(required=True)
 
 
 class ChangePasswordArgs(Schema):
-    current_password = Text(128, strip=False, required=True, load_only=True)
+    current_password = fields.Text(128, strip=False, required=True, load_only=True)
     new_password = password_field(required=True)
 
 

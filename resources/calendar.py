@@ -9,23 +9,21 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
-from marshmallow import fields
-
 from database.base import insert_rows
 from models import SHOWN, Activity, Event, EventAttendee, User
-from web import limits
+from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_more_than
 from web.api import Blueprint, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values, search_field
 from web.errors import refuse, refuse_field
-from web.fields import Choice, Count, Id, Instant, People, Person, PersonSchema, Several, Text, Zone, midnight, timezone
+from web.fields import PersonSchema, midnight, timezone
 from web.schemas import Schema
 from web.security import current_user
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
 
 
-class EventTime(Instant):
+class EventTime(fields.Instant):
     """An instant; of an all-day event a plain date. What comes in is an instant: a date is its midnight."""
 
     DOCUMENTED: ClassVar = {"type": "string", "description": "a time; of an all-day event a date"}
@@ -40,44 +38,44 @@ class EventTime(Instant):
 
 
 class AttendeeSchema(PersonSchema):
-    status = Choice(EventAttendee.STATUSES)
+    status = fields.Choice(EventAttendee.STATUSES)
 
 
 class EventSchema(Schema):
     id = fields.Integer(dump_only=True)
-    title = Text(200, 1, required=True)
-    description = Text(5000)
+    title = fields.Text(200, 1, required=True)
+    description = fields.Text(5000)
     start = EventTime(required=True)
     end = EventTime(required=True)
     all_day = fields.Boolean()
-    type = Choice(Event.TYPES)
-    location = Text(200)
-    color = Text(50)
-    organizer = Person()
+    type = fields.Choice(Event.TYPES)
+    location = fields.Text(200)
+    color = fields.Text(50)
+    organizer = fields.Person()
     organizer_id = fields.Integer(dump_only=True)
-    attendees = People(AttendeeSchema)
+    attendees = fields.People(AttendeeSchema)
     attendee_count = fields.Integer(
         dump_only=True, metadata={"description": f"of a list's events `attendees` are the first {SHOWN}"}
     )
-    attendee_ids = Several(Id(), 1000, load_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    attendee_ids = fields.Several(fields.Id(), 1000, load_only=True)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
 
 class InviteArgs(Schema):
-    attendee_ids = Several(Id(), 1000, 1, required=True, load_only=True)
+    attendee_ids = fields.Several(fields.Id(), 1000, 1, required=True, load_only=True)
 
 
 class AnswerArgs(Schema):
-    status = Choice(EventAttendee.STATUSES, required=True)
+    status = fields.Choice(EventAttendee.STATUSES, required=True)
 
 
 class EventArgs(PageArgs):
-    page_size = Count(1, 1000, metadata={"description": "10, in a window 1000; also called `limit`"})
-    start = Instant(metadata={"description": "with `end`: all that overlaps this window"})
-    end = Instant(metadata={"description": "exclusive"})
-    tz = Zone()
-    type = Values(Choice(Event.TYPES))
+    page_size = fields.Count(1, 1000, metadata={"description": "10, in a window 1000; also called `limit`"})
+    start = fields.Instant(metadata={"description": "with `end`: all that overlaps this window"})
+    end = fields.Instant(metadata={"description": "exclusive"})
+    tz = fields.Zone()
+    type = Values(fields.Choice(Event.TYPES))
     search = search_field()
     sort = Sort(Event)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
-
 from models import User
+from web import fields
 from web.api import Blueprint, paginate
 from web.arguments import PageArgs, search_field
-from web.fields import Avatar
 from web.schemas import Schema
 
 blp = Blueprint("contacts", __name__, url_prefix="/api/contacts", description="The people to choose from")
@@ -17,7 +15,7 @@ class ContactSchema(Schema):
     id = fields.Integer(dump_only=True)
     name = fields.String(dump_only=True)
     username = fields.String(dump_only=True)
-    avatar = Avatar(dump_only=True)
+    avatar = fields.Avatar(dump_only=True)
     department = fields.String(dump_only=True)
 
 

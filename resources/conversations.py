@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields
-
 from models import SHOWN, Activity, Conversation, Message, MessageMark, User
 from resources.messages import MESSAGES
-from web import limits
+from web import fields, limits
 from web.allowances import refuse_crowd, refuse_more_than
 from web.api import Blueprint, get_or_404, paginate, references
 from web.arguments import LongPageArgs, PageArgs, Sort
 from web.errors import refuse
-from web.fields import Choice, Id, Instant, People, Several, Text, avatar_url
+from web.fields import avatar_url
 from web.schemas import Schema
 from web.security import current_user
 
@@ -26,7 +24,7 @@ def others_in(row: Any) -> list[dict[str, Any]]:
     return [member for member in members if member["id"] != current_user.id] or members
 
 
-class Name(Text):
+class Name(fields.Text):
     """The name that a conversation was given, else those of the others in it, if there are many of the first."""
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
@@ -45,9 +43,9 @@ class Picture(fields.String):
 class LastMessageSchema(Schema):
     id = fields.Integer(attribute="last_id")
     content = fields.String(attribute="last_content")
-    type = Choice(Message.TYPES, attribute="last_type")
+    type = fields.Choice(Message.TYPES, attribute="last_type")
     sender_id = fields.Integer(attribute="last_sender_id")
-    created_at = Instant(attribute="last_created_at")
+    created_at = fields.Instant(attribute="last_created_at")
 
 
 class LastMessage(fields.Nested):
@@ -59,17 +57,17 @@ class LastMessage(fields.Nested):
 
 class ConversationSchema(Schema):
     id = fields.Integer(dump_only=True)
-    type = Choice(Conversation.TYPES, dump_only=True)
+    type = fields.Choice(Conversation.TYPES, dump_only=True)
     name = Name(200)
     avatar = Picture(dump_only=True, allow_none=True)
-    members = People()
+    members = fields.People()
     member_count = fields.Integer(
         dump_only=True, metadata={"description": f"of a list's conversations `members` are the first {SHOWN}"}
     )
-    member_ids = Several(Id(), 1000, 1, load_only=True, required=True)
+    member_ids = fields.Several(fields.Id(), 1000, 1, load_only=True, required=True)
     last_message = LastMessage(LastMessageSchema, dump_only=True, allow_none=True)
     unread_count = fields.Integer(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
 
 class ConversationArgs(LongPageArgs):
@@ -77,7 +75,7 @@ class ConversationArgs(LongPageArgs):
 
 
 class HistoryArgs(PageArgs):
-    before = Id(metadata={"description": "only older messages than this one: pages shift when messages arrive"})
+    before = fields.Id(metadata={"description": "only older messages than this one: pages shift when messages arrive"})
     sort = Sort(Message)
 
 

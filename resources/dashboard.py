@@ -13,7 +13,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import g
-from marshmallow import fields
 
 import models
 from database import engines, rules
@@ -21,9 +20,10 @@ from database.compiled import page, rows
 from models import Activity, Document, Event, File, Order, Task, User, Visit
 from resources.calendar import EventSchema
 from resources.tasks import TaskSchema
+from web import fields
 from web.api import Blueprint, paginate
 from web.arguments import PageArgs, Sort
-from web.fields import Count, Instant, Person, PlainDate, Zone, midnight, timezone
+from web.fields import midnight, timezone
 from web.schemas import Schema
 from web.security import current_user
 from web.texts import translate
@@ -66,7 +66,7 @@ class StatsSchema(Schema):
 class VisitsSchema(Schema):
     paged = False
 
-    date = PlainDate()
+    date = fields.PlainDate()
     visits = fields.Integer()
     unique_visitors = fields.Integer()
     page_views = fields.Integer()
@@ -113,11 +113,11 @@ class Target(fields.Nested):
 
 class ActivitySchema(Schema):
     id = fields.Integer()
-    user = Person(allow_none=True)
+    user = fields.Person(allow_none=True)
     user_id = fields.Integer(allow_none=True)
     action = fields.String(metadata={"example": "update"})
     target = Target(ActivityTargetSchema)
-    created_at = Instant()
+    created_at = fields.Instant()
 
 
 class ActivityArgs(PageArgs):
@@ -125,19 +125,19 @@ class ActivityArgs(PageArgs):
 
 
 class ZoneArgs(Schema):
-    tz = Zone()
+    tz = fields.Zone()
 
 
 class VisitsArgs(ZoneArgs):
-    days = Count(1, 90, load_default=7)
+    days = fields.Count(1, 90, load_default=7)
 
 
 class SalesArgs(Schema):
-    months = Count(1, 24, load_default=6)
+    months = fields.Count(1, 24, load_default=6)
 
 
 class DayArgs(ZoneArgs):
-    date = PlainDate(metadata={"description": "by default today"})
+    date = fields.PlainDate(metadata={"description": "by default today"})
 
 
 def today(zone: ZoneInfo) -> date:

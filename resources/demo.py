@@ -14,18 +14,17 @@ import time
 from collections import deque
 
 from flask import Flask, Request, Response, current_app, g, request
-from marshmallow import fields
 
 import seed
 from database import engines
 from database.base import Setting
 from models import Mail, Role, Session, User
 from resources.auth import TOKENS, open_session, reset_link
-from web import security
+from web import fields, security
 from web.api import Blueprint, paginate_list
 from web.arguments import LongPageArgs
 from web.errors import refuse, refuse_field
-from web.fields import Email, Instant, base_url
+from web.fields import base_url
 from web.hooks import current
 from web.logs import masked
 from web.schemas import Schema
@@ -55,11 +54,11 @@ class MailSchema(Schema):
     to = fields.String(dump_only=True)
     subject = fields.String(dump_only=True)
     link = fields.String(dump_only=True, allow_none=True, metadata={"description": "null once it is old or used"})
-    created_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
 
 
 class RequestSchema(Schema):
-    time = Instant(dump_only=True)
+    time = fields.Instant(dump_only=True)
     method = fields.String(dump_only=True)
     path = fields.String(dump_only=True)
     status = fields.Integer(dump_only=True)
@@ -75,7 +74,7 @@ class ExpiredSchema(Schema):
 
 
 class DemoLoginArgs(Schema):
-    email = Email(required=True)
+    email = fields.Email(required=True)
 
 
 def init_app(app: Flask) -> None:

@@ -9,17 +9,16 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import peewee
-from marshmallow import ValidationError, fields, pre_load
+from marshmallow import ValidationError, pre_load
 
 from database import engines
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
 from resources.folders import refuse_foreign_folder
-from web import limits
+from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
 from web.api import Blueprint, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import DATABASE_ERRORS, first_line, is_outage, refuse
-from web.fields import Choice, Id, InFolder, Instant, Person, Several, Text
 from web.schemas import Schema
 from web.security import current_user
 
@@ -31,7 +30,7 @@ blp = Blueprint(
 SCOPES = {"mine": Document.mine, "shared": Document.shared_with, "all": Document.listed}
 
 
-class Content(Text):
+class Content(fields.Text):
     """The text of a document: at most 1 MB, counted in bytes of UTF-8 as `size` is."""
 
     MOST = 1024 * 1024
@@ -50,18 +49,18 @@ class DocumentSchema(Schema):
     ACCEPTED = frozenset({"name"})
 
     id = fields.Integer(dump_only=True)
-    title = Text(200, 1, required=True)
+    title = fields.Text(200, 1, required=True)
     content = Content()
-    type = Choice(Document.TYPES)
+    type = fields.Choice(Document.TYPES)
     size = fields.Integer(dump_only=True, metadata={"description": "bytes of the content"})
-    tags = Several(Text(200, 1), 20)
-    folder_id = Id(allow_none=True)
+    tags = fields.Several(fields.Text(200, 1), 20)
+    folder_id = fields.Id(allow_none=True)
     shared = fields.Boolean(dump_only=True)
     views = fields.Integer(dump_only=True, metadata={"description": "how many people have read it"})
-    author = Person()
+    author = fields.Person()
     author_id = fields.Integer(dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
     @pre_load
     def accept_name(self, data: Any, **kwargs: Any) -> Any:
@@ -76,21 +75,21 @@ class ListedDocumentSchema(DocumentSchema):
 
 class DocumentArgs(PageArgs):
     search = search_field()
-    scope = Choice(SCOPES, load_default="all")
-    type = Values(Choice(Document.TYPES))
-    tags = Values(Text(200))
-    folder_id = InFolder()
-    author_id = Values(Id())
+    scope = fields.Choice(SCOPES, load_default="all")
+    type = Values(fields.Choice(Document.TYPES))
+    tags = Values(fields.Text(200))
+    folder_id = fields.InFolder()
+    author_id = Values(fields.Id())
     sort = Sort(Document)
 
 
 class ShareArgs(Schema):
-    user_ids = Several(Id(), 1000, 1, required=True)
-    permission = Choice(DocumentShare.PERMISSIONS, load_default="view")
+    user_ids = fields.Several(fields.Id(), 1000, 1, required=True)
+    permission = fields.Choice(DocumentShare.PERMISSIONS, load_default="view")
 
 
 class UnshareArgs(Schema):
-    user_ids = Several(Id(), 1000, metadata={"description": "everybody, where it is absent"})
+    user_ids = fields.Several(fields.Id(), 1000, metadata={"description": "everybody, where it is absent"})
 
 
 DOCUMENT, DOCUMENTS, DOCUMENT_CHANGES = DocumentSchema(), ListedDocumentSchema(many=True), DocumentSchema(partial=True)

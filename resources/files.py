@@ -6,19 +6,17 @@ import re
 from typing import Any
 
 from flask import current_app
-from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
 from database.base import insert_rows
 from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
-from web import limits
+from web import fields, limits
 from web.allowances import refuse_full_storage, refuse_more_than
 from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.downloads import bytes_of, link, linked_file
 from web.errors import refuse
-from web.fields import Choice, Id, InFolder, Instant, Person, Text
 from web.mime import describe, parts
 from web.schemas import Schema
 from web.security import current_user, write
@@ -35,7 +33,7 @@ def clean_name(name: str) -> str:
     return UNSAFE.sub("_", name).strip()[-200:].strip()
 
 
-class FileName(Text):
+class FileName(fields.Text):
     """The name of a file; what could do harm in it becomes `_`."""
 
     def __init__(self, **options: Any):
@@ -71,27 +69,27 @@ class FileSchema(Schema):
     name = FileName()
     size = fields.Integer(dump_only=True)
     mime_type = fields.String(dump_only=True)
-    type = Choice(File.TYPES, dump_only=True)
-    folder_id = Id(allow_none=True)
+    type = fields.Choice(File.TYPES, dump_only=True)
+    folder_id = fields.Id(allow_none=True)
     is_favorite = fields.Boolean()
     checksum = fields.String(dump_only=True, metadata={"description": "SHA-256"})
     url = Link(dump_only=True, metadata={"description": "needs no header; good for an hour at least"})
-    owner = Person()
+    owner = fields.Person()
     owner_id = fields.Integer(dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
 
 class UploadArgs(Schema):
     file = Upload(required=True)
     name = FileName(metadata={"description": "by default that of the file"})
-    folder_id = Id()
+    folder_id = fields.Id()
 
 
 class FileArgs(PageArgs):
     search = search_field()
-    type = Values(Choice(File.TYPES))
-    folder_id = InFolder()
+    type = Values(fields.Choice(File.TYPES))
+    folder_id = fields.InFolder()
     is_favorite = Values(fields.Boolean(), closed=True)
     sort = Sort(File)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
-
 from models import Activity, Folder
-from web import limits
+from web import fields, limits
 from web.allowances import refuse_more_than
 from web.api import Blueprint, get_or_404, paginate, references, sees_all
 from web.arguments import LongPageArgs, Sort, search_field
 from web.errors import refuse, refuse_field
-from web.fields import Id, InFolder, Instant, Person, Text
 from web.openapi import reply_schema
 from web.schemas import Schema
 from web.security import current_user
@@ -23,12 +20,12 @@ MAX_LEVELS = 50
 
 class FolderSchema(Schema):
     id = fields.Integer(dump_only=True)
-    name = Text(200, 1, required=True)
-    parent_id = Id(allow_none=True)
-    owner = Person()
+    name = fields.Text(200, 1, required=True)
+    parent_id = fields.Id(allow_none=True)
+    owner = fields.Person()
     owner_id = fields.Integer(dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
 
 class FolderTreeSchema(Schema):
@@ -41,7 +38,7 @@ class FolderTreeSchema(Schema):
 
 class FolderArgs(LongPageArgs):
     search = search_field()
-    parent_id = InFolder()
+    parent_id = fields.InFolder()
     sort = Sort(Folder)
 
 

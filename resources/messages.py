@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
-
 from models import Activity, Conversation, Message, MessageMark, User
-from web import limits
+from web import fields, limits
 from web.allowances import notify, refuse_more_than
 from web.api import Blueprint, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values
 from web.errors import refuse, refuse_field
-from web.fields import Choice, Id, Instant, Person, Text
 from web.schemas import Schema
 from web.security import current_user
 
@@ -21,19 +18,19 @@ BOXES = {"inbox": Message.inbox, "sent": Message.sent, "all": Message.visible_to
 
 class MessageSchema(Schema):
     id = fields.Integer(dump_only=True)
-    conversation_id = Id()
-    recipient_id = Id(load_only=True, metadata={"description": "in place of `conversationId`"})
-    sender = Person()
+    conversation_id = fields.Id()
+    recipient_id = fields.Id(load_only=True, metadata={"description": "in place of `conversationId`"})
+    sender = fields.Person()
     sender_id = fields.Integer(dump_only=True)
-    content = Text(5000, 1, required=True)
-    type = Choice(Message.TYPES)
+    content = fields.Text(5000, 1, required=True)
+    type = fields.Choice(Message.TYPES)
     read = fields.Boolean(dump_only=True, metadata={"description": "by the caller"})
-    created_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
 
 
 class MessageArgs(PageArgs):
-    box = Choice(BOXES, load_default="all")
-    conversation_id = Values(Id())
+    box = fields.Choice(BOXES, load_default="all")
+    conversation_id = Values(fields.Id())
     read = Values(fields.Boolean(), closed=True)
     sort = Sort(Message)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
-from marshmallow import fields
 
 from database import engines
 from models import Notification
+from web import fields
 from web.api import Blueprint, get_or_404, paginate
 from web.arguments import PageArgs, Sort, Values
-from web.fields import Choice, Instant
 from web.schemas import Schema
 from web.security import current_user
 from web.texts import translate
@@ -40,14 +39,14 @@ class Target(fields.Nested):
 
 class NotificationSchema(Schema):
     id = fields.Integer(dump_only=True)
-    type = Choice(Notification.TYPES, dump_only=True)
+    type = fields.Choice(Notification.TYPES, dump_only=True)
     title = Translated(dump_only=True)
     content = fields.String(dump_only=True)
     link = fields.String(dump_only=True)
     target = Target(TargetSchema, dump_only=True, allow_none=True)
     read = fields.Boolean(dump_only=True)
-    read_at = Instant(dump_only=True, allow_none=True)
-    created_at = Instant(dump_only=True)
+    read_at = fields.Instant(dump_only=True, allow_none=True)
+    created_at = fields.Instant(dump_only=True)
 
 
 class UpdatedSchema(Schema):
@@ -61,7 +60,7 @@ class CountSchema(Schema):
 class NotificationArgs(PageArgs):
     read = Values(fields.Boolean(), closed=True)
     unread = Values(fields.Boolean(), closed=True, metadata={"description": "the contrary of `read`"})
-    type = Values(Choice(Notification.TYPES))
+    type = Values(fields.Choice(Notification.TYPES))
     sort = Sort(Notification)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flask import current_app, g
-from marshmallow import fields
 
+from web import fields
 from web.api import Blueprint, paginate_list
 from web.arguments import LongPageArgs
 from web.schemas import Schema

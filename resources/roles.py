@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import validate
 from peewee import IntegrityError
 
 from models import Activity, Role
 from resources.users import SUPER_ADMIN, USERNAME, refuse_above
+from web import fields
 from web.api import Blueprint, get_or_404, paginate
 from web.arguments import LongPageArgs, Sort, search_field
 from web.errors import refuse
-from web.fields import Instant, Several, Text
 from web.schemas import Schema
 from web.security import current_user
 
@@ -24,7 +24,7 @@ GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
 SYNONYMS = {"edit": "update", "read": "view", "send": "create", "upload": "create"}
 
 
-class Grant(Text):
+class Grant(fields.Text):
     """`*`, `users:*` or `users:view`, of any resource and action: front ends have buttons of their own."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Grant(Text):
         return resource + colon + SYNONYMS.get(action, action)
 
 
-class Grants(Several):
+class Grants(fields.Several):
     """At most 200 grants, each once."""
 
     def __init__(self, **options: Any):
@@ -45,7 +45,7 @@ class Grants(Several):
         return tuple(dict.fromkeys(super()._deserialize(*args, **kwargs)))
 
 
-class RoleName(Text):
+class RoleName(fields.Text):
     """Spelled like a username; in lower case, so that it is unique whatever its case."""
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
@@ -55,12 +55,12 @@ class RoleName(Text):
 class RoleSchema(Schema):
     id = fields.Integer(dump_only=True)
     name = RoleName(50, 2, validate=USERNAME, required=True)
-    label = Text(200, 1)
-    description = Text(5000)
+    label = fields.Text(200, 1)
+    description = fields.Text(5000)
     permissions = Grants(load_default=())
     user_count = fields.Integer(dump_only=True)
     is_system = fields.Boolean(dump_only=True)
-    created_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
 
 
 class RoleArgs(LongPageArgs):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
-from marshmallow import fields
 
 from database import engines
 from models import Session
+from web import fields
 from web.api import Blueprint, get_or_404, paginate
 from web.arguments import LongPageArgs, Sort
-from web.fields import Instant
 from web.schemas import Schema
 from web.security import current_user
 from web.texts import translate
@@ -47,8 +46,8 @@ class SessionSchema(Schema):
     id = fields.Integer(dump_only=True)
     device = Device(dump_only=True)
     address = fields.String(dump_only=True)
-    created_at = Instant(dump_only=True)
-    last_used_at = Instant(dump_only=True, metadata={"description": "the login, or the last refresh"})
+    created_at = fields.Instant(dump_only=True)
+    last_used_at = fields.Instant(dump_only=True, metadata={"description": "the login, or the last refresh"})
     current = Current(dump_only=True)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
-
 from models import Activity, Notification, Task, User
-from web import limits
+from web import fields, limits
 from web.allowances import notify, refuse_more_than
 from web.api import Blueprint, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values, search_field
-from web.fields import Choice, Count, Id, Instant, Person, PlainDate, Text
 from web.schemas import Schema
 from web.security import current_user
 
@@ -18,25 +15,25 @@ blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos 
 
 class TaskSchema(Schema):
     id = fields.Integer(dump_only=True)
-    title = Text(200, 1, required=True)
-    description = Text(5000)
-    status = Choice(Task.STATUSES)
-    priority = Choice(Task.PRIORITIES)
-    due_date = PlainDate(allow_none=True)
-    progress = Count(0, 100)
-    assignee = Person(allow_none=True)
-    assignee_id = Id(allow_none=True)
-    creator = Person()
+    title = fields.Text(200, 1, required=True)
+    description = fields.Text(5000)
+    status = fields.Choice(Task.STATUSES)
+    priority = fields.Choice(Task.PRIORITIES)
+    due_date = fields.PlainDate(allow_none=True)
+    progress = fields.Count(0, 100)
+    assignee = fields.Person(allow_none=True)
+    assignee_id = fields.Id(allow_none=True)
+    creator = fields.Person()
     creator_id = fields.Integer(dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
 
 class TaskArgs(PageArgs):
     search = search_field()
-    status = Values(Choice(Task.STATUSES))
-    priority = Values(Choice(Task.PRIORITIES))
-    assignee_id = Values(Id())
+    status = Values(fields.Choice(Task.STATUSES))
+    priority = Values(fields.Choice(Task.PRIORITIES))
+    assignee_id = Values(fields.Id())
     sort = Sort(Task)
 
 

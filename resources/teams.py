@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
-
 from models import Activity, Notification, Team, TeamMember, User
+from web import fields
 from web.allowances import notify
 from web.api import Blueprint, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, search_field
 from web.errors import refuse
-from web.fields import Avatar, Choice, Id, Instant, People, PersonSchema, Text
+from web.fields import PersonSchema
 from web.schemas import Schema
 from web.security import current_user
 
@@ -17,18 +16,18 @@ blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams a
 
 
 class MemberSchema(PersonSchema):
-    role = Choice(TeamMember.ROLES, required=True)
+    role = fields.Choice(TeamMember.ROLES, required=True)
 
 
 class TeamSchema(Schema):
     id = fields.Integer(dump_only=True)
-    name = Text(200, 1, required=True)
-    description = Text(5000)
-    avatar = Avatar("")
+    name = fields.Text(200, 1, required=True)
+    description = fields.Text(5000)
+    avatar = fields.Avatar("")
     member_count = fields.Integer(dump_only=True)
-    members = People(MemberSchema)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    members = fields.People(MemberSchema)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
 
 
 class ListedTeamSchema(TeamSchema):
@@ -37,12 +36,12 @@ class ListedTeamSchema(TeamSchema):
 
 
 class MemberArgs(Schema):
-    user_id = Id(required=True)
-    role = Choice(TeamMember.ROLES, load_default="member")
+    user_id = fields.Id(required=True)
+    role = fields.Choice(TeamMember.ROLES, load_default="member")
 
 
 class MemberChanges(Schema):
-    role = Choice(TeamMember.ROLES, required=True)
+    role = fields.Choice(TeamMember.ROLES, required=True)
 
 
 class TeamArgs(PageArgs):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from models import Activity, Role, User
+from web import fields
 from web.allowances import notify
 from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import refuse, refuse_field
-from web.fields import Avatar, Choice, Email, Id, Instant, Text
 from web.passwords import hash_password
 from web.schemas import Schema
 from web.security import allows, current_user, exceeds, write
@@ -23,28 +23,28 @@ SUPER_ADMIN = "super_admin"
 USERNAME = validate.Regexp(r"^[\w.-]*$", error="Only letters, digits and _ - . are allowed.")
 
 
-def password_field(**options: Any) -> Text:
-    return Text(128, 6, strip=False, load_only=True, **options)
+def password_field(**options: Any) -> fields.Text:
+    return fields.Text(128, 6, strip=False, load_only=True, **options)
 
 
 class UserSchema(Schema):
     id = fields.Integer(dump_only=True)
-    email = Email(required=True)
-    username = Text(50, 3, validate=USERNAME)
-    name = Text(200)
-    avatar = Avatar()
-    phone = Text(50)
-    department = Text(200)
-    position = Text(200)
-    bio = Text(5000)
-    status = Choice(User.STATUSES)
-    role = Text(200)
-    role_id = Id(load_only=True)
+    email = fields.Email(required=True)
+    username = fields.Text(50, 3, validate=USERNAME)
+    name = fields.Text(200)
+    avatar = fields.Avatar()
+    phone = fields.Text(50)
+    department = fields.Text(200)
+    position = fields.Text(200)
+    bio = fields.Text(5000)
+    status = fields.Choice(User.STATUSES)
+    role = fields.Text(200)
+    role_id = fields.Id(load_only=True)
     password = password_field()
     role_label = fields.String(dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
-    last_login_at = Instant(dump_only=True, allow_none=True)
+    created_at = fields.Instant(dump_only=True)
+    updated_at = fields.Instant(dump_only=True)
+    last_login_at = fields.Instant(dump_only=True, allow_none=True)
 
 
 class ProfileSchema(UserSchema):
@@ -55,7 +55,7 @@ class ProfileSchema(UserSchema):
 
 
 class UserStatusSchema(UserSchema):
-    status = Choice(User.STATUSES, required=True)
+    status = fields.Choice(User.STATUSES, required=True)
 
     class Meta(Schema.Meta):
         fields = ("status",)
@@ -75,8 +75,8 @@ class MeSchema(UserSchema):
 
 class UserArgs(PageArgs):
     search = search_field()
-    status = Values(Choice(User.STATUSES))
-    role = Values(Text(200), closed=True)
+    status = Values(fields.Choice(User.STATUSES))
+    role = Values(fields.Text(200), closed=True)
     sort = Sort(User)
 
 

@@ -1,4 +1,4 @@
-"""The fields that more than one resource uses.
+"""Every field that a schema may use: ours, and marshmallow's own handed on (`from web import fields`).
 
 A field reads what a client sends and shows what a row holds.
 """
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import marshmallow as ma
 from flask import current_app, g
 from marshmallow import validate
+from marshmallow.fields import Boolean, Field, Float, Integer, List, Nested, String  # noqa: F401
 
 from web.schemas import Schema
 
