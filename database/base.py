@@ -33,6 +33,8 @@ from database.engines import DatabaseRefused, Postgres, db, unhurried, write
 
 #: Raise it by one whenever a table changes: a start refuses a database of another version.
 SCHEMA_VERSION = "3"
+#: What to do with a database that another HaloLight made, until there are migrations.
+ADVICE = "delete it with its rows, or let DATABASE_URL name another"
 
 
 def create_tables() -> bool:
@@ -46,11 +48,30 @@ def create_tables() -> bool:
             Setting.create(key="secret", value=secrets.token_urlsafe(48))
             return True
         version = Setting.read("version") if "settings" in there else None
+        lack = missing(there) if version == SCHEMA_VERSION else None
     if version is None:
         raise DatabaseRefused("the database holds another application's tables; it was not touched")
     if version != SCHEMA_VERSION:
-        raise DatabaseRefused(f"the database has schema version {version}, this HaloLight needs {SCHEMA_VERSION}")
+        raise DatabaseRefused(
+            f"the database has schema version {version}, this HaloLight needs {SCHEMA_VERSION}: {ADVICE}"
+        )
+    if lack:
+        raise DatabaseRefused(f"the database has no {lack}, which this HaloLight needs: {ADVICE}")
     return False
+
+
+def missing(there: set[str]) -> str | None:
+    """The first table or column of the models that the database lacks; `there` are the tables that it has."""
+    for model in tables():
+        name = model._meta.table_name
+        if name not in there:
+            return f"table {name}"
+        found = db.execute_sql(f'SELECT * FROM "{name}" LIMIT 0').description  # noqa: S608
+        columns = {column[0] for column in found}
+        for column in model._meta.columns:
+            if column not in columns:
+                return f"column {name}.{column}"
+    return None
 
 
 def index_sorts() -> None:

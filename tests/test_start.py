@@ -176,11 +176,30 @@ def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):
     assert code == 2 and errors.count("\n") == 1 and "DATABASE_URL" in errors and path.read_text() == "x" * 5000
 
 
-def test_a_database_of_another_version_is_refused(make_app):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ('ALTER TABLE "tasks" DROP COLUMN "progress"', "no column tasks.progress"),
+        ('DROP TABLE "document_readers"', "no table document_readers"),
+        ("UPDATE settings SET value = '2' WHERE key = 'version'", "schema version 2"),
+    ],
+)
+def test_an_older_database_is_refused_with_what_it_lacks_and_what_to_do(make_app, change, named):
     make_app()
-    Setting.keep("version", "0")
-    with pytest.raises(DatabaseRefused, match="schema version 0"):
+    with engines.write():
+        engines.db.execute_sql(change)
+    with pytest.raises(DatabaseRefused, match=f"{named}.*: delete it with its rows, or let DATABASE_URL name another$"):
         make_app()
+
+
+def test_an_older_database_is_one_line_for_every_command(database_url):
+    engines.connect(database_url)
+    with engines.write():
+        engines.db.execute_sql('ALTER TABLE "tasks" DROP COLUMN "progress"')
+    engines.db.close_all()
+    for script, *options in (["halolight.py"], ["halolight.py", "--reset"], ["seed.py", "--reset"]):
+        code, output, errors = run(*options, script=script, DATABASE_URL=database_url)
+        assert (code, output, errors.count("\n")) == (2, "", 1) and "tasks.progress" in errors, errors
 
 
 @pytest.mark.parametrize(
