@@ -30,7 +30,6 @@ from models import Document, Role, User
 from resources import RESOURCES, demo, system
 from resources.auth import RegisterArgs
 from web import hooks, limits, passwords
-from web.api import refuse_unscoped
 from web.config import ENV_FILE, BadConfiguration, Config
 from web.errors import Api
 from web.fields import MAX_ID
@@ -66,7 +65,7 @@ def create_app(**overrides: Any) -> Flask:
     app.register_blueprint(system.pages)
     if (config.docs or ("off" if config.production else "on")) == "on":
         app.register_blueprint(system.documentation)
-    refuse_unscoped()
+    base.refuse_unscoped()
     api = Api(app)
     for blp in RESOURCES:
         api.register_blueprint(blp)

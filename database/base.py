@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import re
@@ -189,6 +190,18 @@ def tables() -> list[Any]:
         pending += model.__subclasses__()
         found += [] if model.__subclasses__() else [model]
     return sort_models(found)
+
+
+def refuse_unscoped() -> None:
+    """Raise TypeError for a model with a rule about `manage` that does not say whose its rows are."""
+    for model in tables():
+        if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
+            continue
+        for name, rule in inspect.getmembers(model, inspect.ismethod):
+            if "manage" in inspect.signature(rule).parameters:
+                raise TypeError(
+                    f"{model.__name__}.{name}: {model.__name__} must say whose its rows are, RESOURCE or WHOSE"
+                )
 
 
 class BaseModel(Table):

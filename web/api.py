@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
-import flask_smorest
 from flask import Response, g, request
 from peewee import Expression, Select
 
 from database import compiled
-from database.base import BaseModel, tables
+from database.base import BaseModel
 from web import hooks, limits, openapi, security
 from web.errors import refuse, refuse_field
 from web.parser import Parser
@@ -23,18 +21,10 @@ from web.texts import translate
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 
 
-class Blueprint(flask_smorest.Blueprint):
+class Blueprint(openapi.DocumentedBlueprint):
     """The routes of a resource. Decorate a view in this order: route, require, arguments, response."""
 
     ARGUMENTS_PARSER = Parser()
-    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
-        **flask_smorest.Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
-        "multipart": "multipart/form-data",
-    }
-
-    def __init__(self, name: str, import_name: str, **options: Any):
-        super().__init__(name, import_name, **options)
-        self._prepare_doc_cbks.append(self._prepare_errors_doc)
 
     def require(self, *permissions: str) -> Callable[..., Any]:
         """Require a login and, if permissions are named, one of them. Answers 401 or 403 otherwise."""
@@ -104,40 +94,12 @@ class Blueprint(flask_smorest.Blueprint):
         lifted = {key: data[key] for key in context.lift}
         return {"success": True, "data": data, "message": translate(context.message, context.language), **lifted}
 
-    # The methods below complete the OpenAPI document of a route.
-
-    @staticmethod
-    def _make_doc_response_schema(schema: Any) -> Any:
-        return openapi.envelope_schema(schema) if not isinstance(schema, (str, dict)) else schema
-
-    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[..., Any]:
-        decorate = super().arguments(schema, location=location, **options)
-
-        def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
-            decorated = decorate(view)
-            decorated.takes_files = location == "multipart"  # `hooks.begin` lets its body be larger
-            if location != "query":
-                decorated._apidoc["arguments"]["parameters"][-1]["schema"] = openapi.input_schema(schema)
-            return decorated
-
-        return decorator
-
     def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
         if not (hasattr(view_func, "permissions") or hasattr(view_func, "public")):
             raise TypeError(
                 f"{self.name}.{view_func.__name__} must say who may call it: @blp.require(…) or @blp.public"
             )
         super().add_url_rule(rule, endpoint, view_func, *args, **options)
-        docs = self._docs[self._endpoints[-1]]
-        for doc in (doc for method, doc in docs.items() if method != "parameters"):
-            doc |= {"rule": rule, "permissions": getattr(view_func, "permissions", None)}
-            doc.setdefault("manual_doc", {}).setdefault("operationId", openapi.camel_case(view_func.__name__))
-        if {"put", "patch"} <= set(docs):
-            del docs["patch"]  # the same view; twice would only lengthen the document
-
-    @staticmethod
-    def _prepare_errors_doc(doc: dict[str, Any], info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return openapi.with_errors(doc, info, kwargs["method"])
 
 
 def shown(result: Any) -> Any:
@@ -155,18 +117,6 @@ def answer(result: Any) -> Response:
 def manages(model: type[BaseModel]) -> bool:
     """Whether the caller may change other people's rows of this model."""
     return current_user.allows(f"{model.RESOURCE}:manage") if model.RESOURCE else model.WHOSE == "nobody"
-
-
-def refuse_unscoped() -> None:
-    """Raise TypeError for a model with a rule about `manage` that does not say whose its rows are."""
-    for model in tables():
-        if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
-            continue
-        for name, rule in inspect.getmembers(model, inspect.ismethod):
-            if "manage" in inspect.signature(rule).parameters:
-                raise TypeError(
-                    f"{model.__name__}.{name}: {model.__name__} must say whose its rows are, RESOURCE or WHOSE"
-                )
 
 
 def sees_all(model: type[BaseModel]) -> bool:

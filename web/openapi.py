@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import http
+from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
+import flask_smorest
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
 
@@ -153,6 +155,48 @@ class Documented:
 
     def _register_pagination_header(self) -> None:
         """Nothing: smorest's own pages are not ours, and would leave an unused schema in the document."""
+
+
+class DocumentedBlueprint(flask_smorest.Blueprint):
+    """What our Blueprint adds to the OpenAPI document of its routes."""
+
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
+        **flask_smorest.Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
+        "multipart": "multipart/form-data",
+    }
+
+    def __init__(self, name: str, import_name: str, **options: Any):
+        super().__init__(name, import_name, **options)
+        self._prepare_doc_cbks.append(self._prepare_errors_doc)
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Any) -> Any:
+        return envelope_schema(schema) if not isinstance(schema, (str, dict)) else schema
+
+    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[..., Any]:
+        decorate = super().arguments(schema, location=location, **options)
+
+        def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+            decorated = decorate(view)
+            decorated.takes_files = location == "multipart"  # `hooks.begin` lets its body be larger
+            if location != "query":
+                decorated._apidoc["arguments"]["parameters"][-1]["schema"] = input_schema(schema)
+            return decorated
+
+        return decorator
+
+    def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+        super().add_url_rule(rule, endpoint, view_func, *args, **options)
+        docs = self._docs[self._endpoints[-1]]
+        for doc in (doc for method, doc in docs.items() if method != "parameters"):
+            doc |= {"rule": rule, "permissions": getattr(view_func, "permissions", None)}
+            doc.setdefault("manual_doc", {}).setdefault("operationId", camel_case(view_func.__name__))
+        if {"put", "patch"} <= set(docs):
+            del docs["patch"]  # the same view; twice would only lengthen the document
+
+    @staticmethod
+    def _prepare_errors_doc(doc: dict[str, Any], info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return with_errors(doc, info, kwargs["method"])
 
 
 def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[str, Any]:
