@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import socket
 import sys
-from dataclasses import fields
 from typing import Any
 
 import click
@@ -19,34 +17,22 @@ import peewee
 from dotenv import dotenv_values
 from flask import Flask
 from marshmallow import ValidationError
-from tzlocal import get_localzone
-from werkzeug.routing import IntegerConverter
 
 import seed
 from database import base, engines
 from database.base import Setting
 from database.engines import DatabaseRefused
 from models import Document, Role, User
-from resources import RESOURCES, demo, system
+from resources import RESOURCES, demo, permissions, system
 from resources.auth import RegisterArgs
 from web import hooks, limits, passwords
-from web.config import ENV_FILE, BadConfiguration, Config
+from web.config import ENV_FILE, BadConfiguration, Config, configure
 from web.errors import Api
-from web.fields import MAX_ID
 from web.logs import configure_logging
 from web.server import listening_sockets, serve
 
 
 # --- The application -------------------------------------------------------------------------------------------------
-class Id(IntegerConverter):
-    """Matches ids in URLs: ASCII digits up to 2³¹−1. Anything else does not match, so the router answers 404."""
-
-    regex = r"[0-9]{1,10}"
-
-    def __init__(self, url_map: Any):
-        super().__init__(url_map, min=1, max=MAX_ID)
-
-
 def create_app(**overrides: Any) -> Flask:
     """The application, with its database open, made and seeded.
 
@@ -56,11 +42,9 @@ def create_app(**overrides: Any) -> Flask:
     config = Config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides})
     app = Flask("halolight", static_folder=None, template_folder=None)
     configure(app, config)
+    seed.zone = app.config["TIMEZONE"]
     open_database(config)
     app.config["JWT_SECRET"] = config.jwt_secret or Setting.read("secret")
-    app.url_map.converters["id"] = Id
-    app.url_map.strict_slashes = False  # a redirect would break a CORS preflight
-    app.json = hooks.JSON(app)
     hooks.init_app(app)
     app.register_blueprint(system.pages)
     if (config.docs or ("off" if config.production else "on")) == "on":
@@ -72,26 +56,8 @@ def create_app(**overrides: Any) -> Flask:
     if not config.production:
         demo.init_app(app)
         api.register_blueprint(demo.blp)
-    app.extensions["permissions"] = known_permissions(app)
+    app.extensions["permissions"] = permissions.known(app)
     return app
-
-
-def configure(app: Flask, config: Config) -> None:
-    app.config.from_mapping({each.name.upper(): getattr(config, each.name) for each in fields(config)})
-    app.config.update(
-        TIMEZONE=config.timezone or get_localzone(),
-        FRONTEND_URL=config.frontend_url or (config.cors_origins or ("http://localhost:3000",))[0],
-        PRODUCTION=config.production,
-        REGISTRATION=config.registration or ("closed" if config.production else "open"),
-        HOST=config.host,
-        BEYOND_LOOPBACK=config.beyond_loopback,
-        MAX_CONTENT_LENGTH=limits.BODY_BYTES,
-        API_TITLE="HaloLight",
-        API_VERSION=system.VERSION,
-        API_SPEC_OPTIONS={"info": {"description": system.ABOUT}},
-        OPENAPI_VERSION="3.1.0",
-    )
-    seed.zone = app.config["TIMEZONE"]
 
 
 def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
@@ -122,14 +88,6 @@ def open_database(config: Config) -> None:
         engines.release()
 
 
-def known_permissions(app: Flask) -> list[str]:
-    """Every permission that a route or a rule of a model asks for."""
-    asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
-    scoped = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""}
-    managed = {f"{resource}:manage" for resource in scoped | {"users"}}
-    return sorted(asked | managed | {f"{resource}:view-all" for resource in scoped})
-
-
 # --- The command line ------------------------------------------------------------------------------------------------
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--host", help="Listen on this address (default: both loopbacks).")
@@ -152,7 +110,7 @@ def main(
         if create_admin:
             click.echo(f"{make_admin(create_admin)} is a super administrator")
             return
-        interfere(app, delay, fail_rate)
+        demo.disturb(app, delay, fail_rate)
         if reset:
             seed.reset()
         try:
@@ -166,21 +124,6 @@ def main(
         click.echo(f"halolight: {error}", err=True)
         sys.exit(2)
     serve(app, sockets, ready=lambda: welcome(app, sockets))
-
-
-def interfere(app: Flask, delay: str | None, fail_rate: str | None) -> None:
-    """Set what the demo controls do to every request. Raises BadConfiguration."""
-    if (delay or fail_rate) and app.config["PRODUCTION"]:
-        raise BadConfiguration("--delay and --fail-rate work in development only")
-    if delay:
-        found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", delay)
-        if not found or not int(found[1]) <= int(found[2]) <= 10_000:
-            raise BadConfiguration("--delay: two numbers of milliseconds up to 10000, such as 200-800")
-        app.config["DEMO_DELAY"] = (int(found[1]), int(found[2]))
-    if fail_rate:
-        if not re.fullmatch(r"0|1|[01]?\.[0-9]{1,9}", fail_rate) or float(fail_rate) > 1:
-            raise BadConfiguration("--fail-rate: a number from 0 to 1, such as 0.05")
-        app.config["DEMO_FAIL_RATE"] = float(fail_rate)
 
 
 def make_admin(email: str) -> str:

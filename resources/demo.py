@@ -23,6 +23,7 @@ from resources.auth import TOKENS, open_session, reset_link
 from web import fields, security
 from web.api import Blueprint, paginate_list
 from web.arguments import LongPageArgs
+from web.config import BadConfiguration
 from web.errors import refuse, refuse_field
 from web.fields import base_url
 from web.hooks import current
@@ -85,6 +86,21 @@ def init_app(app: Flask) -> None:
     app.extensions["last_requests"] = deque(maxlen=200)
     app.before_request(interfere)
     app.after_request(remember)
+
+
+def disturb(app: Flask, delay: str | None, fail_rate: str | None) -> None:
+    """Set a delay, or a rate of failures, for every request. Raises BadConfiguration."""
+    if (delay or fail_rate) and app.config["PRODUCTION"]:
+        raise BadConfiguration("--delay and --fail-rate work in development only")
+    if delay:
+        found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", delay)
+        if not found or not int(found[1]) <= int(found[2]) <= 10_000:
+            raise BadConfiguration("--delay: two numbers of milliseconds up to 10000, such as 200-800")
+        app.config["DEMO_DELAY"] = (int(found[1]), int(found[2]))
+    if fail_rate:
+        if not re.fullmatch(r"0|1|[01]?\.[0-9]{1,9}", fail_rate) or float(fail_rate) > 1:
+            raise BadConfiguration("--fail-rate: a number from 0 to 1, such as 0.05")
+        app.config["DEMO_FAIL_RATE"] = float(fail_rate)
 
 
 def controls_open() -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import current_app, g
+from flask import Flask, current_app, g
 
+from database import base
 from web import fields
 from web.api import Blueprint, paginate_list
 from web.arguments import LongPageArgs
@@ -22,6 +23,14 @@ class PermissionSchema(Schema):
 
 
 PERMISSIONS = PermissionSchema(many=True)
+
+
+def known(app: Flask) -> list[str]:
+    """Every permission that a route or a rule of a model asks for."""
+    asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
+    scoped = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""}
+    managed = {f"{resource}:manage" for resource in scoped | {"users"}}
+    return sorted(asked | managed | {f"{resource}:view-all" for resource in scoped})
 
 
 def described(key: str) -> dict[str, str]:

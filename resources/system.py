@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from database import engines
 from resources import demo
 from web.api import Blueprint
+from web.config import VERSION
 from web.errors import DATABASE_ERRORS, refuse
 from web.security import refuse_401
 
@@ -28,12 +29,6 @@ pages = flask.Blueprint(
 documentation = flask.Blueprint("documentation", __name__, template_folder="pages")
 log = logging.getLogger("halolight")
 
-VERSION = "0.1.0"
-ABOUT = (
-    "Log in with `POST /api/auth/login`. On the page `/docs` every request is then yours; elsewhere send the "
-    "`accessToken` as `Authorization: Bearer …`.\n\nA reply is `{success, data, message}`, with a page of a collection "
-    "as `data`; a refusal is `{success, error, message}`, with `error.code` for programs and `message` for people."
-)
 #: Nothing from another host and no inline script; both documentation pages style their elements one by one.
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import g
 
-import halolight
 import seed
 from database import base, engines
 from models import Mail, Task, User
+from resources.demo import disturb
 from web import config
 
 CONTROLS = (
@@ -88,7 +88,7 @@ def test_preflights_probes_and_the_controls_themselves_are_left_alone(http, naps
 
 
 def test_the_command_line_delays_and_fails_all(app, http, naps):
-    halolight.interfere(app, "200-800", "1")
+    disturb(app, "200-800", "1")
     assert http.get("/api/users").status_code in (500, 503) and 0.2 <= naps[0] <= 0.8
     assert http.get("/api/demo/accounts").status_code == http.get("/health").status_code == 200
 
@@ -99,14 +99,14 @@ def test_the_command_line_delays_and_fails_all(app, http, naps):
 )
 def test_a_bad_option_is_refused_in_one_line(app, delay, rate):
     with pytest.raises(config.BadConfiguration, match="^--(delay|fail-rate): "):
-        halolight.interfere(app, delay, rate)
+        disturb(app, delay, rate)
 
 
 @pytest.mark.parametrize("options", [("200-800", None), (None, "0.05")])
 def test_production_neither_delays_nor_fails(make_app, options):
     app = make_app(NODE_ENV="production", JWT_SECRET="x" * 32)
     with pytest.raises(config.BadConfiguration, match="development only"):
-        halolight.interfere(app, *options)
+        disturb(app, *options)
     reply = app.test_client().get("/api/users?_delay=5000&_status=503")
     assert reply.status_code == 401 and "X-Demo-Delay" not in reply.headers
 

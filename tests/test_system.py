@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from database import engines
-from resources.system import VERSION
+from web.config import VERSION
 
 PRODUCTION = {"NODE_ENV": "production", "JWT_SECRET": "x" * 32}
 PAGES = ("/", "/docs", "/api/docs", "/redoc")

@@ -13,9 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from flask import Flask
+from tzlocal import get_localzone
+
+from web import limits
+from web.openapi import ABOUT
+
 #: Where `halolight.py` is.
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
+
+
+VERSION = "0.1.0"
 
 
 class BadConfiguration(Exception):
@@ -188,3 +197,21 @@ class Config:
     def demo(self) -> bool:
         """Whether an empty database is filled with demo rows."""
         return not self.production if self.seed_demo is None else self.seed_demo
+
+
+def configure(app: Flask, config: Config) -> None:
+    """Put the configuration into `app.config`, with the defaults that follow from other variables."""
+    app.config.from_mapping({each.name.upper(): getattr(config, each.name) for each in fields(config)})
+    app.config.update(
+        TIMEZONE=config.timezone or get_localzone(),
+        FRONTEND_URL=config.frontend_url or (config.cors_origins or ("http://localhost:3000",))[0],
+        PRODUCTION=config.production,
+        REGISTRATION=config.registration or ("closed" if config.production else "open"),
+        HOST=config.host,
+        BEYOND_LOOPBACK=config.beyond_loopback,
+        MAX_CONTENT_LENGTH=limits.BODY_BYTES,
+        API_TITLE="HaloLight",
+        API_VERSION=VERSION,
+        API_SPEC_OPTIONS={"info": {"description": ABOUT}},
+        OPENAPI_VERSION="3.1.0",
+    )

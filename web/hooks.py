@@ -18,10 +18,12 @@ from flask_cors.core import get_cors_options, set_cors_headers
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
+from werkzeug.routing import IntegerConverter
 
 from database import engines
 from web import limits
 from web.errors import NO_ROOM, refuse
+from web.fields import MAX_ID
 from web.texts import LANGUAGES
 
 log = logging.getLogger("halolight.access")
@@ -42,10 +44,20 @@ FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-ref
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+class Id(IntegerConverter):
+    """Matches ids in URLs: ASCII digits up to 2³¹−1. Anything else does not match, so the router answers 404."""
+
+    regex = r"[0-9]{1,10}"
+
+    def __init__(self, url_map: Any):
+        super().__init__(url_map, min=1, max=MAX_ID)
+
+
 def init_app(app: Flask) -> None:
+    app.url_map.converters["id"] = Id
+    app.url_map.strict_slashes = False  # a redirect would break a CORS preflight
+    app.json = JSON(app)
     app.log_exception = log_exception  # type: ignore[method-assign]
-    # No view and no hook of ours is async, and Flask asks each of them at each call.
-    app.ensure_sync = lambda function: function  # type: ignore[assignment, method-assign]
     app.before_request(begin)
     app.after_request(finish)
     app.teardown_request(lambda error: engines.release())

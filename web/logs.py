@@ -11,9 +11,6 @@ from flask import Flask
 
 
 def configure_logging(app: Flask) -> None:
-    # What no format of ours shows need not be found out for every line (logging HOWTO, "Optimization").
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     text = TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JSONLines() if app.config["LOG_FORMAT"] == "json" else text)

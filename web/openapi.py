@@ -14,6 +14,12 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from web.texts import CATALOGUE, INVALID
 
+#: What stands at the top of the document.
+ABOUT = (
+    "Log in with `POST /api/auth/login`. On the page `/docs` every request is then yours; elsewhere send the "
+    "`accessToken` as `Authorization: Bearer …`.\n\nA reply is `{success, data, message}`, with a page of a collection "
+    "as `data`; a refusal is `{success, error, message}`, with `error.code` for programs and `message` for people."
+)
 #: The reasons of a 401 by which a client decides what to do next.
 REASONS = (
     *("missing_token", "invalid_token", "expired_token", "revoked_session"),
