@@ -154,8 +154,9 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
         click.echo(f"The demo data is {days} days old; --reset renews it.")
     if seed.seeded():
         click.echo(f"Accounts (password {seed.PASSWORD}):")
-        for email, role in seed.ACCOUNTS:
-            click.echo(f"  {email:30} {role}")
+        for user, password in seed.accounts():
+            if password and user.status == "active":
+                click.echo(f"  {user.email:30} {user.role.name}")
         if app.config["PRODUCTION"]:
             click.echo("Warning: SEED_DEMO filled this production database with public accounts.")
         elif app.config["BEYOND_LOOPBACK"]:

@@ -37,6 +37,20 @@ from database.rules import ROWS, among, contains, gathered, one_of, per_span, pe
 SHOWN = 10
 
 
+#: `*`, `users:*` or `users:view`, of any resource and action: front ends have buttons of their own.
+GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
+
+
+class GrantsField(StringsField):
+    """A role's grants. Whoever writes one of another shape, which would grant nothing, gets a ValueError."""
+
+    def db_value(self, value: Any) -> Any:
+        for grant in value:
+            if not GRANT.fullmatch(grant):
+                raise ValueError(f"{grant!r} is no grant: it must be *, resource:* or resource:action")
+        return super().db_value(value)
+
+
 class Noticed:
     """A row that notifications may be about. Deleting it deletes them, because they quote its content."""
 
@@ -55,7 +69,7 @@ class Role(Timestamped):
     label = CharField()
     description = TextField(default="")
     #: The grants, in the order in which they were saved.
-    permissions = StringsField()
+    permissions = GrantsField()
     is_system = BooleanField(default=False)
 
     FILTERS = {"search": contains(name, label, description)}

@@ -17,8 +17,7 @@ from flask import Flask, Request, Response, current_app, g, request
 
 import seed
 from database import engines
-from database.base import Setting
-from models import Mail, Role, Session, User
+from models import Mail, Session, User
 from resources.auth import TOKENS, open_session, reset_link
 from web import fields, security
 from web.api import Blueprint, paginate_list
@@ -205,17 +204,15 @@ def remember(response: Response) -> Response:
 @blp.response(200, AccountSchema(many=True))
 def list_accounts():
     """The seeded accounts, each with its password as long as that is the seeded one"""
-    emails, seeded = [email for email, _ in seed.ACCOUNTS], Setting.read("demo_password")
-    accounts = User.select(User, Role).join(Role).where(User.email.in_(emails)).order_by(User.id)
     return [
         {
             "email": user.email,
             "name": user.name,
             "role": user.role.name,
             "role_label": user.role.label,
-            "password": seed.PASSWORD if user.password_hash == seeded else None,
+            "password": password,
         }
-        for user in accounts
+        for user, password in seed.accounts()
     ]
 
 

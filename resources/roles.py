@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from marshmallow import validate
 from peewee import IntegrityError
 
-from models import Activity, Role
+from models import GRANT, Activity, Role
 from resources.users import SUPER_ADMIN, USERNAME, refuse_above
 from web import fields
 from web.api import Blueprint, get_or_404, paginate
@@ -19,13 +18,12 @@ from web.security import current_user
 
 blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and what they are granted")
 
-GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
 #: What front ends call an action → its name here.
 SYNONYMS = {"edit": "update", "read": "view", "send": "create", "upload": "create"}
 
 
 class Grant(fields.Text):
-    """`*`, `users:*` or `users:view`, of any resource and action: front ends have buttons of their own."""
+    """A grant as `models.GRANT` spells it, with the action by its name here."""
 
     def __init__(self) -> None:
         super().__init__(100, validate=validate.Regexp(GRANT, error="Must be *, resource:* or resource:action."))

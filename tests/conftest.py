@@ -33,6 +33,15 @@ from web import config, passwords
 
 __all__ = ["ROOT", "TIMEZONE", "a_server", "chromium", "complaints", "page", "serve"]
 
+#: The seeded accounts and their roles.
+ACCOUNTS = {
+    "admin@example.com": "super_admin",
+    "admin@halolight.h7ml.cn": "super_admin",
+    "manager@halolight.h7ml.cn": "admin",
+    "demo@halolight.h7ml.cn": "user",
+    "guest@halolight.h7ml.cn": "guest",
+    "auditor@halolight.h7ml.cn": "auditor",
+}
 _numbers = itertools.count(1)
 
 

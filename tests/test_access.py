@@ -3,7 +3,7 @@
 A cell has one answer, or one each for a row that is the caller's own, that is shared with the caller, and that is
 foreign: `own/shared/foreign`. Shared is what one is a member of, invited to, the assignee or recipient of, or may view
 by a share. `ok` is a success, in a list also that the row is in it; `no` that it is not; a number is the status of the
-refusal; `-` says that there are no such rows. The guest's refusals come before any row is looked for.
+refusal; `-` says that there are no such rows. A lone 403 names the missing permission, before any row is looked for.
 """
 
 from __future__ import annotations
@@ -37,99 +37,100 @@ from models import (
     User,
 )
 
-#: Route                                                  super_admin admin       user        guest
+#: Route                                                  super_admin admin       user        guest       auditor
 TABLE = """
-POST   /api/auth/change-password                        ok          ok          ok          ok
-GET    /api/auth/me                                     ok          ok          ok          ok
-GET    /api/auth/sessions                               ok/-/no     ok/-/no     ok/-/no     ok/-/no
-DELETE /api/auth/sessions/<session>                     ok/-/404    ok/-/404    ok/-/404    ok/-/404
-GET    /api/calendar/events                             ok          ok          ok/ok/no    403
-POST   /api/calendar/events                             ok          ok          ok          403
-GET    /api/calendar/events/<event>                     ok          ok          ok/ok/404   403
-PUT    /api/calendar/events/<event>                     ok          ok          ok/403/404  403
-DELETE /api/calendar/events/<event>                     ok          ok          ok/403/404  403
-POST   /api/calendar/events/<event>/attendees           ok          ok          ok/403/404  403
-DELETE /api/calendar/events/<event>/attendees/<user>    ok          ok          ok/403/404  403
-PUT    /api/calendar/events/<event>/respond             403/ok/403  403/ok/403  403/ok/404  403
-GET    /api/contacts                                    ok          ok          ok          403
-GET    /api/conversations                               ok          ok          ok/ok/no    403
-POST   /api/conversations                               ok          ok          ok          403
-DELETE /api/conversations/<conversation>                ok/ok/409   ok/ok/409   ok/ok/404   403
-GET    /api/conversations/<conversation>/messages       ok          ok          ok/ok/404   403
-PUT    /api/conversations/<conversation>/read           ok          ok          ok/ok/404   403
-GET    /api/dashboard/activities                        ok          ok          ok          ok
-GET    /api/dashboard/calendar                          ok          ok          ok          ok
-GET    /api/dashboard/pie                               ok          ok          ok          ok
-GET    /api/dashboard/sales                             ok          ok          ok          ok
-GET    /api/dashboard/stats                             ok          ok          ok          ok
-GET    /api/dashboard/tasks                             ok          ok          ok          ok
-GET    /api/dashboard/visits                            ok          ok          ok          ok
-GET    /api/documents                                   ok          ok          ok/ok/no    403
-POST   /api/documents                                   ok          ok          ok          403
-GET    /api/documents/<document>                        ok          ok          ok/ok/404   403
-PUT    /api/documents/<document>                        ok          ok          ok/403/404  403
-DELETE /api/documents/<document>                        ok          ok          ok/403/404  403
-POST   /api/documents/<document>/share                  ok          ok          ok/403/404  403
-POST   /api/documents/<document>/unshare                ok          ok          ok/403/404  403
-POST   /api/documents/batch-delete                      ok          ok          ok/403/404  403
-GET    /api/files                                       ok          ok          ok/-/no     403
-GET    /api/files/<file>                                ok          ok          ok/-/404    403
-PUT    /api/files/<file>                                ok          ok          ok/-/404    403
-DELETE /api/files/<file>                                ok          ok          ok/-/404    403
-GET    /api/files/<file>/download                       ok          ok          ok/-/404    403
-POST   /api/files/batch-delete                          ok          ok          ok/-/404    403
-GET    /api/files/storage                               ok          ok          ok          403
-POST   /api/files/upload                                ok          ok          ok          403
-GET    /api/folders                                     ok          ok          ok/-/no     403
-POST   /api/folders                                     ok          ok          ok          403
-GET    /api/folders/<folder>                            ok          ok          ok/-/404    403
-PUT    /api/folders/<folder>                            ok          ok          ok/-/404    403
-DELETE /api/folders/<folder>                            ok          ok          ok/-/404    403
-GET    /api/folders/tree                                ok          ok          ok          403
-GET    /api/messages                                    ok          ok          ok/ok/no    403
-POST   /api/messages                                    ok          ok          ok          403
-GET    /api/messages/<message>                          ok          ok          ok/ok/404   403
-DELETE /api/messages/<message>                          ok          ok          ok/ok/404   403
-PUT    /api/messages/<message>/read                     ok          ok          ok/ok/404   403
-GET    /api/notifications                               ok/-/no     ok/-/no     ok/-/no     403
-DELETE /api/notifications/<notification>                ok/-/404    ok/-/404    ok/-/404    403
-PUT    /api/notifications/<notification>/read           ok/-/404    ok/-/404    ok/-/404    403
-PUT    /api/notifications/read-all                      ok          ok          ok          403
-GET    /api/notifications/unread-count                  ok          ok          ok          403
-GET    /api/permissions                                 ok          ok          403         403
-GET    /api/roles                                       ok          ok          403         403
-POST   /api/roles                                       ok          403         403         403
-GET    /api/roles/<role>                                ok          ok          403         403
-PUT    /api/roles/<role>                                ok          403         403         403
-DELETE /api/roles/<role>                                409/-/ok    403         403         403
-GET    /api/tasks                                       ok          ok          ok/ok/no    403
-POST   /api/tasks                                       ok          ok          ok          403
-GET    /api/tasks/<task>                                ok          ok          ok/ok/404   403
-PUT    /api/tasks/<task>                                ok          ok          ok/ok/404   403
-DELETE /api/tasks/<task>                                ok          ok          ok/403/404  403
-GET    /api/teams                                       ok          ok          ok/ok/no    403
-POST   /api/teams                                       ok          ok          403         403
-GET    /api/teams/<team>                                ok          ok          ok/ok/404   403
-PUT    /api/teams/<team>                                ok          ok          ok/403/404  403
-DELETE /api/teams/<team>                                ok          ok          403         403
-POST   /api/teams/<team>/members                        ok          ok          ok/403/404  403
-PUT    /api/teams/<team>/members/<user>                 ok          ok          ok/403/404  403
-DELETE /api/teams/<team>/members/<user>                 ok          ok          ok/403/404  403
-GET    /api/users                                       ok          ok          403         403
-POST   /api/users                                       ok          ok          403         403
-GET    /api/users/<user>                                ok          ok          403         403
-PUT    /api/users/<user>                                ok          ok          403         403
-DELETE /api/users/<user>                                409/-/ok    409/-/ok    403         403
-PUT    /api/users/<user>/status                         409/-/ok    409/-/ok    403         403
-POST   /api/users/batch-delete                          409/-/ok    409/-/ok    403         403
-GET    /api/users/me                                    ok          ok          ok          ok
-PUT    /api/users/me                                    ok          ok          ok          ok
+POST   /api/auth/change-password                        ok          ok          ok          ok          ok
+GET    /api/auth/me                                     ok          ok          ok          ok          ok
+GET    /api/auth/sessions                               ok/-/no     ok/-/no     ok/-/no     ok/-/no     ok/-/no
+DELETE /api/auth/sessions/<session>                     ok/-/404    ok/-/404    ok/-/404    ok/-/404    ok/-/404
+GET    /api/calendar/events                             ok          ok          ok/ok/no    403         ok
+POST   /api/calendar/events                             ok          ok          ok          403         403
+GET    /api/calendar/events/<event>                     ok          ok          ok/ok/404   403         ok
+PUT    /api/calendar/events/<event>                     ok          ok          ok/403/404  403         403
+DELETE /api/calendar/events/<event>                     ok          ok          ok/403/404  403         403
+POST   /api/calendar/events/<event>/attendees           ok          ok          ok/403/404  403         403
+DELETE /api/calendar/events/<event>/attendees/<user>    ok          ok          ok/403/404  403         403
+PUT    /api/calendar/events/<event>/respond             403/ok/403  403/ok/403  403/ok/404  403         403/ok/403
+GET    /api/contacts                                    ok          ok          ok          403         403
+GET    /api/conversations                               ok          ok          ok/ok/no    403         ok
+POST   /api/conversations                               ok          ok          ok          403         403
+DELETE /api/conversations/<conversation>                ok/ok/409   ok/ok/409   ok/ok/404   403         ok/ok/403
+GET    /api/conversations/<conversation>/messages       ok          ok          ok/ok/404   403         ok
+PUT    /api/conversations/<conversation>/read           ok          ok          ok/ok/404   403         403
+GET    /api/dashboard/activities                        ok          ok          ok          ok          ok
+GET    /api/dashboard/calendar                          ok          ok          ok          ok          ok
+GET    /api/dashboard/pie                               ok          ok          ok          ok          ok
+GET    /api/dashboard/sales                             ok          ok          ok          ok          ok
+GET    /api/dashboard/stats                             ok          ok          ok          ok          ok
+GET    /api/dashboard/tasks                             ok          ok          ok          ok          ok
+GET    /api/dashboard/visits                            ok          ok          ok          ok          ok
+GET    /api/documents                                   ok          ok          ok/ok/no    403         ok
+POST   /api/documents                                   ok          ok          ok          403         403
+GET    /api/documents/<document>                        ok          ok          ok/ok/404   403         ok
+PUT    /api/documents/<document>                        ok          ok          ok/403/404  403         403
+DELETE /api/documents/<document>                        ok          ok          ok/403/404  403         403
+POST   /api/documents/<document>/share                  ok          ok          ok/403/404  403         403
+POST   /api/documents/<document>/unshare                ok          ok          ok/403/404  403         403
+POST   /api/documents/batch-delete                      ok          ok          ok/403/404  403         403
+GET    /api/files                                       ok          ok          ok/-/no     403         ok
+GET    /api/files/<file>                                ok          ok          ok/-/404    403         ok
+PUT    /api/files/<file>                                ok          ok          ok/-/404    403         403
+DELETE /api/files/<file>                                ok          ok          ok/-/404    403         403
+GET    /api/files/<file>/download                       ok          ok          ok/-/404    403         ok
+POST   /api/files/batch-delete                          ok          ok          ok/-/404    403         403
+GET    /api/files/storage                               ok          ok          ok          403         ok
+POST   /api/files/upload                                ok          ok          ok          403         403
+GET    /api/folders                                     ok          ok          ok/-/no     403         ok
+POST   /api/folders                                     ok          ok          ok          403         403
+GET    /api/folders/<folder>                            ok          ok          ok/-/404    403         ok
+PUT    /api/folders/<folder>                            ok          ok          ok/-/404    403         403
+DELETE /api/folders/<folder>                            ok          ok          ok/-/404    403         403
+GET    /api/folders/tree                                ok          ok          ok          403         ok
+GET    /api/messages                                    ok          ok          ok/ok/no    403         ok
+POST   /api/messages                                    ok          ok          ok          403         403
+GET    /api/messages/<message>                          ok          ok          ok/ok/404   403         ok
+DELETE /api/messages/<message>                          ok          ok          ok/ok/404   403         403
+PUT    /api/messages/<message>/read                     ok          ok          ok/ok/404   403         403
+GET    /api/notifications                               ok/-/no     ok/-/no     ok/-/no     403         403
+DELETE /api/notifications/<notification>                ok/-/404    ok/-/404    ok/-/404    403         403
+PUT    /api/notifications/<notification>/read           ok/-/404    ok/-/404    ok/-/404    403         403
+PUT    /api/notifications/read-all                      ok          ok          ok          403         403
+GET    /api/notifications/unread-count                  ok          ok          ok          403         403
+GET    /api/permissions                                 ok          ok          403         403         ok
+GET    /api/roles                                       ok          ok          403         403         ok
+POST   /api/roles                                       ok          403         403         403         403
+GET    /api/roles/<role>                                ok          ok          403         403         ok
+PUT    /api/roles/<role>                                ok          403         403         403         403
+DELETE /api/roles/<role>                                409/-/ok    403         403         403         403
+GET    /api/tasks                                       ok          ok          ok/ok/no    403         ok
+POST   /api/tasks                                       ok          ok          ok          403         403
+GET    /api/tasks/<task>                                ok          ok          ok/ok/404   403         ok
+PUT    /api/tasks/<task>                                ok          ok          ok/ok/404   403         403
+DELETE /api/tasks/<task>                                ok          ok          ok/403/404  403         403
+GET    /api/teams                                       ok          ok          ok/ok/no    403         ok
+POST   /api/teams                                       ok          ok          403         403         403
+GET    /api/teams/<team>                                ok          ok          ok/ok/404   403         ok
+PUT    /api/teams/<team>                                ok          ok          ok/403/404  403         ok/403/403
+DELETE /api/teams/<team>                                ok          ok          403         403         403
+POST   /api/teams/<team>/members                        ok          ok          ok/403/404  403         ok/403/403
+PUT    /api/teams/<team>/members/<user>                 ok          ok          ok/403/404  403         ok/403/403
+DELETE /api/teams/<team>/members/<user>                 ok          ok          ok/403/404  403         ok/403/403
+GET    /api/users                                       ok          ok          403         403         ok
+POST   /api/users                                       ok          ok          403         403         403
+GET    /api/users/<user>                                ok          ok          403         403         ok
+PUT    /api/users/<user>                                ok          ok          403         403         403
+DELETE /api/users/<user>                                409/-/ok    409/-/ok    403         403         403
+PUT    /api/users/<user>/status                         409/-/ok    409/-/ok    403         403         403
+POST   /api/users/batch-delete                          409/-/ok    409/-/ok    403         403         403
+GET    /api/users/me                                    ok          ok          ok          ok          ok
+PUT    /api/users/me                                    ok          ok          ok          ok          ok
 """
 ACCOUNTS = {
     "super_admin": "admin@example.com",
     "admin": "manager@halolight.h7ml.cn",
     "user": "demo@halolight.h7ml.cn",
     "guest": "guest@halolight.h7ml.cn",
+    "auditor": "auditor@halolight.h7ml.cn",
 }
 DOCS = Path(__file__).parent.parent / "docs" / "access.md"
 SCOPES = ("own", "shared", "foreign")

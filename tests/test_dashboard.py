@@ -163,7 +163,14 @@ def test_an_event_of_the_evening_is_on_another_day_elsewhere(viewer):
 
 
 @pytest.mark.parametrize(
-    "email", ["admin@example.com", "admin@halolight.h7ml.cn", "manager@halolight.h7ml.cn", "demo@halolight.h7ml.cn"]
+    "email",
+    [
+        "admin@example.com",
+        "admin@halolight.h7ml.cn",
+        "manager@halolight.h7ml.cn",
+        "demo@halolight.h7ml.cn",
+        "auditor@halolight.h7ml.cn",
+    ],
 )
 def test_every_account_but_the_guest_has_something_to_do_today(account, email):
     client = account(email)

@@ -12,6 +12,7 @@ import seed
 from database import base, engines
 from models import Mail, Task, User
 from resources.demo import disturb
+from tests.conftest import ACCOUNTS
 from web import config
 
 CONTROLS = (
@@ -141,7 +142,7 @@ def test_the_accounts_tell_their_password_until_it_is_changed(http, root):
     def accounts():
         return {row["email"]: row["password"] for row in http.get("/api/demo/accounts").json["data"]}
 
-    assert accounts() == {email: seed.PASSWORD for email, _ in seed.ACCOUNTS}
+    assert accounts() == dict.fromkeys(ACCOUNTS, seed.PASSWORD)
     root.put("/api/users/4", {"password": "another-1"})
     assert accounts()["demo@halolight.h7ml.cn"] is None
 

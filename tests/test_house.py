@@ -6,10 +6,10 @@ from graphlib import TopologicalSorter
 from tests.conftest import ROOT
 
 #: From the cellar up: a module imports from its own room and from those before it.
-FLOORS = ("database", "models", "web", "seed", "resources", "halolight")
+FLOORS = ("database", "models", "web", "seeds", "seed", "resources", "halolight")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for place in ("*.py", "database/**/*.py", "web/*.py", "resources/*.py")
+    for place in ("*.py", "database/**/*.py", "web/*.py", "seeds/*.py", "resources/*.py")
     for path in ROOT.glob(place)
 }
 

@@ -14,7 +14,7 @@ def editor(client_with):
 
 
 def new_role(client, **fields):
-    reply = client.post("/api/roles", {"name": "auditor", "label": "审计员", **fields})
+    reply = client.post("/api/roles", {"name": "reviewer", "label": "审阅者", **fields})
     assert reply.status_code == 201, reply.json
     return reply.json["data"]
 
@@ -26,9 +26,9 @@ def role_of(client):
 def test_the_seeded_roles_are_listed_by_name_with_the_number_of_who_holds_them(root):
     page = root.get("/api/roles").json["data"]
     assert page["pageSize"] == 100
-    assert [role["name"] for role in page["items"]] == ["admin", "guest", "super_admin", "user"]
+    assert [role["name"] for role in page["items"]] == ["admin", "auditor", "guest", "super_admin", "user"]
     assert all(role["isSystem"] for role in page["items"])
-    assert page["items"][2]["permissions"] == ["*"] and page["items"][2]["userCount"] == 2
+    assert page["items"][3]["permissions"] == ["*"] and page["items"][3]["userCount"] == 2
     assert [role["name"] for role in root.get("/api/roles?search=访客").json["data"]["items"]] == ["guest"]
 
 
@@ -73,15 +73,15 @@ def test_a_name_is_unique_whatever_its_case(root):
     ],
 )
 def test_bad_input_is_refused_by_field(root, field, value, at, code):
-    reply = root.post("/api/roles", {"name": "auditor", field: value})
+    reply = root.post("/api/roles", {"name": "reviewer", field: value})
     assert reply.status_code == 400
     assert [(d["field"], d["code"]) for d in reply.json["error"]["details"]] == [(at, code)]
-    assert Role.select().count() == 4
+    assert Role.select().count() == 5
 
 
 @pytest.mark.parametrize("grant", ["*", "users:view", "roles:*", "reports:export"])
 def test_nobody_makes_a_role_that_could_do_more_than_they(editor, grant):
-    assert editor.post("/api/roles", {"name": "auditor", "permissions": ["tasks:view", grant]}).status_code == 403
+    assert editor.post("/api/roles", {"name": "reviewer", "permissions": ["tasks:view", grant]}).status_code == 403
     role = new_role(editor, permissions=["tasks:view"])
     assert editor.put(f"/api/roles/{role['id']}", {"permissions": [grant]}).status_code == 403
 
@@ -91,7 +91,7 @@ def test_nobody_changes_or_deletes_a_role_that_can_do_more_than_they(editor, roo
     assert editor.put(path, {"permissions": []}).status_code == 403
     assert editor.put(path, {"label": "改"}).status_code == 403
     assert editor.delete(path).status_code == 403
-    assert root.get(path).json["data"]["label"] == "审计员"
+    assert root.get(path).json["data"]["label"] == "审阅者"
 
 
 def test_nobody_raises_their_own_role(editor):
@@ -170,7 +170,7 @@ def test_permissions_come_in_pages(root):
     ],
 )
 def test_who_manages_a_resource_may_also_let_others_see_all_of_it(client_with, held, given, status):
-    reply = client_with("roles:create", held).post("/api/roles", {"name": "reviewer", "permissions": [given]})
+    reply = client_with("roles:create", held).post("/api/roles", {"name": "teller", "permissions": [given]})
     assert reply.status_code == status
 
 

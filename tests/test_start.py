@@ -1,6 +1,7 @@
 """What happens before the first request: configuration, the command line, the database, the demo data, the end."""
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -21,7 +22,8 @@ import seed
 from database import engines
 from database.base import Setting
 from database.engines import DatabaseRefused
-from models import Document, DocumentShare, RefreshToken, Role, Session, User
+from models import ConversationMember, Document, DocumentShare, Notification, RefreshToken, Role, Session, User
+from tests.conftest import ACCOUNTS
 from web.config import BadConfiguration, Config
 
 ROOT = Path(__file__).parent.parent
@@ -136,7 +138,7 @@ def test_production_needs_a_secret():
 def test_production_seeds_the_roles_and_nobody(tmp_path):
     url = f"sqlite:///{tmp_path / 'production.db'}"
     halolight.create_app(DATABASE_URL=url, NODE_ENV="production", JWT_SECRET="x" * 32)
-    assert (Role.select().count(), User.select().count(), seed.seeded()) == (4, 0, False)
+    assert (Role.select().count(), User.select().count(), seed.seeded()) == (5, 0, False)
     with pytest.raises(seed.NotResettable):
         seed.reset()
     engines.db.close_all()
@@ -285,10 +287,67 @@ def test_a_server_stops_at_sigint_also_where_its_shell_ignores_it(serve):
 def test_the_accounts_of_the_contract_are_there(app):
     found = {user.email: (user.role.name, user.status) for user in User.select()}
     assert len(found) == 30
-    for email, role in seed.ACCOUNTS:
+    for email, role in ACCOUNTS.items():
         assert found[email] == (role, "active")
     assert [role for role, _ in found.values()].count("super_admin") == 2
     assert {status for _, status in found.values()} == set(User.STATUSES)
+
+
+def test_every_account_but_the_guest_has_an_unread_notification_and_a_conversation(app):
+    unread = {row.user_id for row in Notification.select().where(~Notification.read)}
+    talking = {row.user_id for row in ConversationMember.select()}
+    accounts = {user.id for user in User.select() if ACCOUNTS.get(user.email, "guest") != "guest"}
+    assert len(accounts) == 5 and accounts <= unread & talking
+
+
+def seeded_people(**changes):
+    return [{**person, **changes} if person["username"] == "lina" else person for person in seed.ROWS["people"]]
+
+
+def test_a_role_that_the_seed_does_not_have_is_named(app, monkeypatch):
+    monkeypatch.setitem(seed.ROWS, "people", seeded_people(role="reviewer"))
+    with pytest.raises(ValueError, match="reviewer"):
+        seed.reset()
+
+
+def test_a_member_whom_the_seed_does_not_have_is_named(app, monkeypatch):
+    monkeypatch.setitem(seed.ROWS, "teams", [{"name": "x", "description": "", "members": ["nobody"]}])
+    with pytest.raises(ValueError, match="nobody"):
+        seed.reset()
+
+
+@pytest.mark.parametrize("grant", ["*:view", "documents:", ":view", "documents", "Documents:view", "documents:view\n"])
+def test_a_grant_of_another_shape_is_refused_in_the_seed(app, monkeypatch, grant):
+    role = {"name": "reviewer", "label": "x", "description": "", "permissions": ["tasks:view", grant]}
+    monkeypatch.setitem(seed.ROWS, "roles", [*seed.ROWS["roles"], role])
+    with pytest.raises(ValueError, match=re.escape(repr(grant))):
+        seed.reset()
+
+
+def test_a_role_and_an_account_are_added_by_a_line_each(app, monkeypatch):
+    role = {"name": "reviewer", "label": "审阅者", "description": "", "permissions": ["tasks:view", "dashboard:view"]}
+    person = {"username": "reviewer", "email": "reviewer@example.com", "role": "reviewer", "name": "孙悦"}
+    monkeypatch.setitem(seed.ROWS, "roles", [*seed.ROWS["roles"], role])
+    monkeypatch.setitem(seed.ROWS, "people", [*seed.ROWS["people"], {**person, "department": "", "position": ""}])
+    seed.reset()
+    assert User.get(User.email == "reviewer@example.com").role.name == "reviewer"
+    assert seed.accounts()[-1][0].role.label == "审阅者"
+    client = app.test_client()
+    login = {"email": "reviewer@example.com", "password": "123456"}
+    headers = {"Authorization": f"Bearer {client.post('/api/auth/login', json=login).json['accessToken']}"}
+    for widget in ("calendar", "tasks"):
+        assert client.get(f"/api/dashboard/{widget}", headers=headers).json["data"], widget
+
+
+def test_the_start_names_the_accounts_that_are_there_with_their_roles(make_app, serve):
+    make_app()
+    User.update(role=Role.get(Role.name == "guest")).where(User.email == "demo@halolight.h7ml.cn").execute()
+    User.update(password_hash="x").where(User.email == "manager@halolight.h7ml.cn").execute()
+    User.update(status="suspended").where(User.email == "guest@halolight.h7ml.cn").execute()
+    User.delete().where(User.email == "admin@halolight.h7ml.cn").execute()
+    told = [line.split() for line in serve().output if "@" in line]
+    expected = [["admin@example.com", "super_admin"], ["demo@halolight.h7ml.cn", "guest"]]
+    assert told == [*expected, ["auditor@halolight.h7ml.cn", "auditor"]]
 
 
 def test_a_reset_brings_the_rows_back_and_keeps_seeded_sessions_and_ids(root, demo, client_with):

@@ -3,7 +3,7 @@
 import pytest
 
 from models import Notification, TeamMember, User
-from seed import ACCOUNTS
+from tests.conftest import ACCOUNTS
 
 
 @pytest.fixture
@@ -178,6 +178,6 @@ def test_teams_are_searched_and_sorted(owner):
 
 
 def test_every_account_but_guest_is_in_a_seeded_team(account):
-    teams = {role: account(email).get("/api/teams/4").status_code for email, role in ACCOUNTS}
-    assert teams == {"super_admin": 200, "admin": 200, "user": 200, "guest": 403}
+    teams = {role: account(email).get("/api/teams/4").status_code for email, role in ACCOUNTS.items()}
+    assert teams == {"super_admin": 200, "admin": 200, "user": 200, "guest": 403, "auditor": 200}
     assert account("demo@halolight.h7ml.cn").get("/api/teams").json["data"]["total"] == 2
