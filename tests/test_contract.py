@@ -374,7 +374,7 @@ def test_what_cannot_be_shown_is_not_stored(root, monkeypatch, method, path, bod
     assert stored() == before
 
 
-def test_a_view_that_opens_its_own_transaction_answers_within_it(app, root, monkeypatch):
+def test_a_view_that_opens_its_own_transaction_answers_within_it(app):
     blp = Blueprint("gadgets", __name__)
 
     @blp.route("/gadgets", methods=["POST"])

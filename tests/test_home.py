@@ -96,6 +96,14 @@ def test_nothing_is_wider_than_the_screen(page, home, width, language):
     assert page.locator("h1").count() == 1
 
 
+def test_nothing_stands_at_the_foot_before_something_happened(page, home):
+    notice = page.locator("#notice")
+    assert notice.bounding_box()["height"] == 0
+    page.get_by_role("button", name=f"复制令牌: {EMAIL}").click()
+    said(page, "已复制")
+    assert notice.bounding_box()["height"] > 20
+
+
 def test_a_copied_token_is_that_account_s(page, home):
     page.get_by_role("button", name=f"复制令牌: {EMAIL}").click()
     said(page, "已复制")

@@ -76,7 +76,7 @@ class Blueprint(openapi.DocumentedBlueprint):
                     with security.write():
                         return build(view(*args, **kwargs))
                 result = view(*args, **kwargs)
-                if result is not None and not isinstance(result, Response):
+                if schema is not None and not isinstance(result, Response):
                     raise TypeError(f"{view.__name__} has write=False: give answer(…) within its own transaction")
                 return build(result)
 
