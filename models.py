@@ -1,7 +1,7 @@
 """The tables, and the selects that views compose.
 
 A select with the name of a rule (`Task.visible_to`) takes the caller's id and whether the caller may
-see everybody's rows (`manage`), and gives an unexecuted select of the columns that a reply shows.
+see everybody's rows (`everything`), and gives an unexecuted select of the columns that a reply shows.
 Its `where` speaks of the model's own columns only, so that rows can be counted without the joins.
 """
 
@@ -77,7 +77,7 @@ class Role(Timestamped):
     SORT = "name"
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """Roles are not scoped: whoever may view them sees all."""
         holders = User.select(ROWS).where(User.role == cls.id)
         return cls.select(
@@ -117,7 +117,7 @@ class User(Noticed, Timestamped):
         indexes = ((("status", "name"), False), (("role", "status"), False))
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """Users are not scoped: whoever may view them sees all."""
         return cls.select(
             *(cls.id, cls.email, cls.username, cls.name, cls.avatar, cls.phone, cls.department, cls.position, cls.bio),
@@ -126,7 +126,7 @@ class User(Noticed, Timestamped):
         ).join(Role)
 
     @classmethod
-    def contacts(cls, user: Any, manage: bool) -> Select:
+    def contacts(cls, user: Any, everything: bool) -> Select:
         """The people one may write to, invite or share with: all active users, including the caller."""
         shown = cls.select(cls.id, cls.name, cls.username, cls.avatar, cls.department)
         return shown.where(cls.status == "active")
@@ -211,7 +211,7 @@ class Session(BaseModel):
     SORT = "-createdAt"
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own live sessions, even for a manager."""
         shown = cls.select(cls.id, cls.device, cls.address, cls.created_at, cls.last_used_at)
         return shown.where((cls.user == user) & cls.ended_at.is_null())
@@ -280,12 +280,12 @@ class Folder(Timestamped):
     SORT = "-createdAt"
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own folders."""
         shown = cls.select(
             *(cls.id, cls.name, cls.parent, cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at)
         ).join(User, on=(cls.owner == User.id))
-        return shown if manage else shown.where(cls.owner == user)
+        return shown if everything else shown.where(cls.owner == user)
 
     @classmethod
     def path(cls, folder: int, most: int) -> list[int]:
@@ -354,13 +354,13 @@ class Document(Noticed, Timestamped):
         )
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The documents one wrote or was given a share of, with the content and whether one has read it."""
         readings = DocumentReader.select().where(DocumentReader.document == cls.id, DocumentReader.user == user)
-        return cls.listed(user, manage).select_extend(cls.content, fn.EXISTS(readings).alias("read"))
+        return cls.listed(user, everything).select_extend(cls.content, fn.EXISTS(readings).alias("read"))
 
     @classmethod
-    def listed(cls, user: Any, manage: bool) -> Select:
+    def listed(cls, user: Any, everything: bool) -> Select:
         """Like `visible_to`, without the columns that lists leave out."""
         tags = DocumentTag.select(DocumentTag.name).where(DocumentTag.document == cls.id).order_by(DocumentTag.id)
         # Counted: for EXISTS Postgres would look at the shares of all documents first.
@@ -371,15 +371,15 @@ class Document(Noticed, Timestamped):
             *(shares.alias("shared"), readers.alias("views")),
             *(cls.author, *person(User, "author"), cls.created_at, cls.updated_at),
         ).join(User, on=(cls.author == User.id))
-        return shown if manage else shown.where((cls.author == user) | among(cls.id, DocumentShare.given_to(user)))
+        return shown if everything else shown.where((cls.author == user) | among(cls.id, DocumentShare.given_to(user)))
 
     @classmethod
-    def mine(cls, user: Any, manage: bool) -> Select:
+    def mine(cls, user: Any, everything: bool) -> Select:
         """The documents one wrote."""
         return cls.listed(user, True).where(cls.author == user)
 
     @classmethod
-    def shared_with(cls, user: Any, manage: bool) -> Select:
+    def shared_with(cls, user: Any, everything: bool) -> Select:
         """The documents one was given a share of."""
         return cls.listed(user, True).where(cls.id.in_(DocumentShare.given_to(user)))
 
@@ -513,13 +513,13 @@ class File(Timestamped):
         indexes = ((("owner", "created_at"), False), (("type", "created_at", "owner"), False))
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own files."""
         shown = cls.select(
             *(cls.id, cls.name, cls.size, cls.mime_type, cls.type, cls.folder, cls.is_favorite, cls.checksum),
             *(cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at),
         ).join(User)
-        return shown if manage else shown.where(cls.owner == user)
+        return shown if everything else shown.where(cls.owner == user)
 
     @classmethod
     def per_type(cls) -> Select:
@@ -574,20 +574,22 @@ class Conversation(Timestamped):
     SORT = "-updatedAt"
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's conversations, each with all members and the newest message that the caller sees."""
-        return cls.showing(None, user, manage)
+        return cls.showing(None, user, everything)
 
     @classmethod
-    def listed(cls, user: Any, manage: bool) -> Select:
+    def listed(cls, user: Any, everything: bool) -> Select:
         """As `visible_to`, with only the first members."""
-        return cls.showing(SHOWN, user, manage)
+        return cls.showing(SHOWN, user, everything)
 
     @classmethod
-    def showing(cls, most: int | None, user: Any, manage: bool) -> Select:
+    def showing(cls, most: int | None, user: Any, everything: bool) -> Select:
         """As `visible_to`, with at most so many members beside their number."""
         last = Message.alias()
-        seen = Message.select(fn.MAX(Message.id)).where(Message.conversation == cls.id, Message.seen_by(user, manage))
+        seen = Message.select(fn.MAX(Message.id)).where(
+            Message.conversation == cls.id, Message.seen_by(user, everything)
+        )
         unread = MessageMark.select(ROWS).where(
             MessageMark.conversation == cls.id, MessageMark.user == user, ~MessageMark.read
         )
@@ -601,7 +603,7 @@ class Conversation(Timestamped):
             *(last.id.alias("last_id"), last.content.alias("last_content"), last.type.alias("last_type")),
             *(last.sender.alias("last_sender_id"), last.created_at.alias("last_created_at")),
         ).left_outer_join(last, on=(last.id == seen))
-        return shown if manage else shown.where(cls.id.in_(ConversationMember.conversations_of(user)))
+        return shown if everything else shown.where(cls.id.in_(ConversationMember.conversations_of(user)))
 
     @classmethod
     def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
@@ -685,13 +687,13 @@ class Message(Noticed, BaseModel):
         indexes = ((("conversation", "created_at"), False),)
 
     @classmethod
-    def seen_by(cls, user: Any, manage: bool) -> Any:
+    def seen_by(cls, user: Any, everything: bool) -> Any:
         """Messages with a mark of the user; for who sees all, also those of conversations the user is not in."""
         marked = cls.id.in_(MessageMark.messages_of(user))
-        return marked | cls.conversation.not_in(ConversationMember.conversations_of(user)) if manage else marked
+        return marked | cls.conversation.not_in(ConversationMember.conversations_of(user)) if everything else marked
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         sender, mark = User.alias(), MessageMark.alias()
         return (
             cls.select(
@@ -701,16 +703,16 @@ class Message(Noticed, BaseModel):
             .join(sender, on=(cls.sender == sender.id))
             .switch(cls)
             .left_outer_join(mark, on=((mark.message == cls.id) & (mark.user == user)))
-            .where(cls.seen_by(user, manage))
+            .where(cls.seen_by(user, everything))
         )
 
     @classmethod
-    def inbox(cls, user: Any, manage: bool) -> Select:
+    def inbox(cls, user: Any, everything: bool) -> Select:
         """Messages that others sent to the caller, even for a manager."""
         return cls.visible_to(user, False).where(cls.sender != user)
 
     @classmethod
-    def sent(cls, user: Any, manage: bool) -> Select:
+    def sent(cls, user: Any, everything: bool) -> Select:
         return cls.visible_to(user, False).where(cls.sender == user)
 
     @classmethod
@@ -795,7 +797,7 @@ class Notification(BaseModel):
         )
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own notifications, even for a manager."""
         return cls.select(
             *(cls.id, cls.type, cls.title, cls.content, cls.link, cls.target_type, cls.target_id),
@@ -847,21 +849,21 @@ class Team(Noticed, Timestamped):
     SORT = "name"
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The teams one is in, with all their members, admins first."""
         members = TeamMember.select(User.id, User.name, User.avatar, TeamMember.role).join(User)
         here = members.where(TeamMember.team == cls.id).order_by(TeamMember.role, TeamMember.id)
-        return cls.listed(user, manage).select_extend(gathered(here).alias("members"))
+        return cls.listed(user, everything).select_extend(gathered(here).alias("members"))
 
     @classmethod
-    def listed(cls, user: Any, manage: bool) -> Select:
+    def listed(cls, user: Any, everything: bool) -> Select:
         """As `visible_to`, without the members but for their number."""
         size = TeamMember.select(ROWS).where(TeamMember.team == cls.id)
         shown = cls.select(
             *(cls.id, cls.name, cls.description, cls.avatar, size.alias("member_count")),
             *(cls.created_at, cls.updated_at),
         )
-        return shown if manage else shown.where(cls.id.in_(TeamMember.teams_of(user)))
+        return shown if everything else shown.where(cls.id.in_(TeamMember.teams_of(user)))
 
     @classmethod
     def changeable_by(cls, user: Any) -> Any:
@@ -925,17 +927,17 @@ class Event(Noticed, Timestamped):
         indexes = ((("organizer", "start"), False),)
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The events one organises or is invited to, each with all whom it invites."""
-        return cls.showing(None, user, manage)
+        return cls.showing(None, user, everything)
 
     @classmethod
-    def listed(cls, user: Any, manage: bool) -> Select:
+    def listed(cls, user: Any, everything: bool) -> Select:
         """As `visible_to`, with only the first whom an event invites."""
-        return cls.showing(SHOWN, user, manage)
+        return cls.showing(SHOWN, user, everything)
 
     @classmethod
-    def showing(cls, most: int | None, user: Any, manage: bool) -> Select:
+    def showing(cls, most: int | None, user: Any, everything: bool) -> Select:
         """As `visible_to`, with at most so many attendees beside their number."""
         here = EventAttendee.event == cls.id
         invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User).where(here)
@@ -946,7 +948,9 @@ class Event(Noticed, Timestamped):
             gathered(invited.order_by(EventAttendee.id).limit(most)).alias("attendees"),
             number.alias("attendee_count"),
         ).join(User, on=(cls.organizer == User.id))
-        return shown if manage else shown.where((cls.organizer == user) | among(cls.id, EventAttendee.events_of(user)))
+        return (
+            shown if everything else shown.where((cls.organizer == user) | among(cls.id, EventAttendee.events_of(user)))
+        )
 
     @classmethod
     def editable_by(cls, user: Any) -> Any:
@@ -1025,7 +1029,7 @@ class Task(Noticed, Timestamped):
         indexes = ((("assignee", "status"), False), (("creator", "created_at"), False))
 
     @classmethod
-    def visible_to(cls, user: Any, manage: bool) -> Select:
+    def visible_to(cls, user: Any, everything: bool) -> Select:
         """The tasks one made or was given."""
         creator, assignee = User.alias(), User.alias()
         shown = (
@@ -1038,7 +1042,7 @@ class Task(Noticed, Timestamped):
             .switch(cls)
             .left_outer_join(assignee, on=(cls.assignee == assignee.id))
         )
-        return shown if manage else shown.where((cls.creator == user) | (cls.assignee == user))
+        return shown if everything else shown.where((cls.creator == user) | (cls.assignee == user))
 
     @classmethod
     def deletable_by(cls, user: Any) -> Any:
@@ -1115,15 +1119,15 @@ class Activity(BaseModel):
         cls.create(user=user, action=action, target_type=target._meta.name, target_id=target.id, target_name=name[:200])
 
     @classmethod
-    def everybodys(cls, user: Any, manage: bool) -> Select:
+    def everybodys(cls, user: Any, everything: bool) -> Select:
         return cls.select(
             *(cls.id, cls.user, *person(User, "user"), cls.action, cls.target_type, cls.target_id, cls.target_name),
             cls.created_at,
         ).left_outer_join(User)
 
     @classmethod
-    def mine(cls, user: Any, manage: bool) -> Select:
-        return cls.everybodys(user, manage).where(cls.user == user)
+    def mine(cls, user: Any, everything: bool) -> Select:
+        return cls.everybodys(user, everything).where(cls.user == user)
 
 
 def totals(user: Any) -> Select:

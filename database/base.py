@@ -193,12 +193,12 @@ def tables() -> list[Any]:
 
 
 def refuse_unscoped() -> None:
-    """Raise TypeError for a model with a rule about `manage` that does not say whose its rows are."""
+    """Raise TypeError for a model that has rules (they take `everything`) and does not say whose its rows are."""
     for model in tables():
         if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
             continue
         for name, rule in inspect.getmembers(model, inspect.ismethod):
-            if "manage" in inspect.signature(rule).parameters:
+            if "everything" in inspect.signature(rule).parameters:
                 raise TypeError(
                     f"{model.__name__}.{name}: {model.__name__} must say whose its rows are, RESOURCE or WHOSE"
                 )

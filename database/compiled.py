@@ -3,7 +3,7 @@
 Peewee renders a select's SQL each time it is run, which takes longer than running it. So views pass the
 *rule* (`Task.visible_to`), not its result; here it is called once per shape with placeholders instead of
 values, the SQL is kept, and afterwards only values are bound. A shape is everything that changes the SQL:
-the rule, whether the caller manages, which filters are used and with how many values, the order.
+the rule, whether the caller sees all rows, which filters are used and with how many values, the order.
 
 `GET /api/tasks?status=done` has the shape `(Task.visible_to, False, (("status", 1),), ("-createdAt",), False)`, and
 its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER BY created_at DESC LIMIT ? OFFSET ?`.
@@ -98,14 +98,14 @@ def rows(selector: Callable[..., Select], *fixed: Any, **values: Any) -> list[An
     return run(**values)
 
 
-def one(selector: Callable[..., Select], id: int, user: int, manage: bool) -> Any | None:
-    """The row `id` among those of `selector(user, manage)`, or None."""
+def one(selector: Callable[..., Select], id: int, user: int, everything: bool) -> Any | None:
+    """The row `id` among those of `selector(user, everything)`, or None."""
     model = model_of(selector)
 
     def build() -> Select:
-        return selector(slot("user"), manage).where(model.id == slot("id"))
+        return selector(slot("user"), everything).where(model.id == slot("id"))
 
-    found = prepare((selector, "one", manage), build)(user=user, id=id)
+    found = prepare((selector, "one", everything), build)(user=user, id=id)
     return found[0] if found else None
 
 
@@ -120,8 +120,8 @@ def whole(model: Any, rule: Callable[[Any], Any] | None, id: int, user: int) -> 
     return model(__no_default__=True, **found[0]._asdict()) if found else None
 
 
-def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manage: bool) -> tuple[list[Any], int]:
-    """One page of `selector(user, manage)`, filtered and sorted as `args` say, and the number of rows in all."""
+def page(selector: Callable[..., Select], args: dict[str, Any], user: int, everything: bool) -> tuple[list[Any], int]:
+    """One page of `selector(user, everything)`, filtered and sorted as `args` say, and the number of rows in all."""
     model = model_of(selector)
     sort = args.get("sort") or (model.SORT,)
     used = {name: args[name] for name in model.FILTERS if name in args}
@@ -129,13 +129,13 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     shape = tuple((n, len(v) if isinstance(v, list) else "null" if v is None else "one") for n, v in used.items())
     size = args["page_size"]
     # The first page of all rows comes straight from the index of its order.
-    straight = manage and not used and args["page"] == 1
+    straight = everything and not used and args["page"] == 1
     values: dict[str, Any] = {"user": user, "limit": size, "offset": (args["page"] - 1) * size}
     for name, value in used.items():
         values |= {f"{name}.{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {name: value}
 
     def narrowed() -> Any:
-        query = selector(slot("user"), manage)
+        query = selector(slot("user"), everything)
         for name, value in used.items():
             place: Any = None if value is None else slot(name)
             if isinstance(value, list):
@@ -163,10 +163,10 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, manag
     def build_count() -> Select:
         return only(ROWS.alias("total_rows"))
 
-    found = prepare((selector, manage, shape, sort, straight), build)(**values)
+    found = prepare((selector, everything, shape, sort, straight), build)(**values)
     if args["page"] == 1 and len(found) < size:
         return found, len(found)
-    counted = found or prepare((selector, "count", manage, shape), build_count)(**values)
+    counted = found or prepare((selector, "count", everything, shape), build_count)(**values)
     return found, counted[0].total_rows
 
 
