@@ -21,7 +21,7 @@ def orders(app):
     for path, operations in paths.items():
         for parameter in operations.get("get", {}).get("parameters", []):
             if parameter.get("name") == "sort" and "{" not in path:
-                names = re.fullmatch(r"by (.*); `-` descending", parameter["description"])[1].split(", ")
+                names = re.fullmatch(r".*by (.*); `-` descending", parameter["description"])[1].split(", ")
                 yield from ((path, sign + name) for name in names if name not in UNINDEXED for sign in ("", "-"))
 
 

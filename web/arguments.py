@@ -38,7 +38,7 @@ class Sort(ma.fields.Field):
 
     def __init__(self, model: type[BaseModel]):
         self.names = ("id", *model.SORTS)
-        description = f"by {', '.join(self.names)}, at most {self.MOST} of them; `-` descending"
+        description = f"at most {self.MOST}, by {', '.join(self.names)}; `-` descending"
         super().__init__(metadata={"type": "string", "description": description, "example": model.SORT})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
