@@ -1,7 +1,6 @@
 """HaloLight: an admin-dashboard REST API. `python halolight.py` makes, fills and serves it.
 
-Configuration, the application and the command line; the server is in `web/server.py`, everything else in
-`resources/`, `models.py` and `seed.py`.
+The factory and the command line. `web/` holds what all routes share, `resources/` the routes, `models.py` the tables.
 """
 
 from __future__ import annotations
@@ -33,6 +32,8 @@ from web.server import listening_sockets, serve
 
 
 # --- The application -------------------------------------------------------------------------------------------------
+
+
 def create_app(**overrides: Any) -> Flask:
     """The application, with its database open, made and seeded.
 
@@ -89,6 +90,8 @@ def open_database(config: Config) -> None:
 
 
 # --- The command line ------------------------------------------------------------------------------------------------
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--host", help="Listen on this address (default: both loopbacks).")
 @click.option("--port", help="Listen on this port, 0 for a free one (default: 8000).")
