@@ -30,7 +30,6 @@ from web.errors import Api
 from web.logs import configure_logging
 from web.server import listening_sockets, serve
 
-
 # --- The application -------------------------------------------------------------------------------------------------
 
 
