@@ -11,9 +11,6 @@ from typing import Any
 import waitress
 from flask import Flask
 
-import halolight
-from web import logs
-
 
 def hello() -> dict[str, str]:
     return {"hello": "world"}
@@ -38,11 +35,13 @@ def tuned(port: int) -> None:
 
 
 def layers(port: int) -> None:
+    import halolight
+    from web.logs import configure_logging
     from web.server import listening_sockets, serve
 
     app = halolight.create_app()
     app.get("/api/bare")(hello)
-    logs.configure_logging(app)
+    configure_logging(app)
     serve(app, listening_sockets("127.0.0.1", port), ready=lambda: None)
 
 

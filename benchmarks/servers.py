@@ -135,7 +135,7 @@ class Bench:
             folder.mkdir()
             for source in config.ROOT.glob("*.py"):
                 shutil.copy(source, folder)
-            for part in ("resources", "benchmarks"):
+            for part in ("database", "web", "seeds", "resources", "benchmarks"):
                 shutil.copytree(config.ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         return folder
 

@@ -1,8 +1,10 @@
 """The rooms of the code: who may import whom. An arrow that runs back up, or a circle, makes the code hard to enter."""
 
 import ast
+import importlib
 from graphlib import TopologicalSorter
 
+from resources import RESOURCES
 from tests.conftest import ROOT
 
 #: From the cellar up: a module imports from its own room and from those before it.
@@ -39,3 +41,9 @@ def test_no_module_imports_from_a_floor_above_its_own():
 def test_imports_make_no_circle():
     graph = {module: set(imported(path)) - {module} for module, path in MODULES.items()}
     assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)  # CycleError names the circle
+
+
+def test_every_module_of_resources_is_registered():
+    modules = [importlib.import_module(name) for name in MODULES if name.startswith("resources.")]
+    blueprints = {module.blp.name for module in modules if hasattr(module, "blp")}
+    assert blueprints == {blp.name for blp in RESOURCES} | {"demo"}  # which development alone has
