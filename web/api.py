@@ -80,9 +80,9 @@ class Blueprint(openapi.DocumentedBlueprint):
                     raise TypeError(f"{view.__name__} has write=False: give answer(…) within its own transaction")
                 return build(result)
 
-            decorated = decorate(wrapper)  # for the document: what comes through it is a reply already
-            decorated._apidoc["errors"] = errors
-            return decorated
+            # Of smorest's decorator only what it says for the document: the reply is built by `build`.
+            wrapper._apidoc = decorate(wrapper)._apidoc | {"errors": errors}  # type: ignore[attr-defined]
+            return wrapper
 
         return decorator
 
