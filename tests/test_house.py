@@ -29,7 +29,9 @@ def imported(path):
 
 
 def floor(module):
-    return FLOORS.index(module.partition(".")[0])
+    room = module.partition(".")[0]
+    assert room in FLOORS, f"{module} stands in none of {', '.join(FLOORS)}"
+    return FLOORS.index(room)
 
 
 def test_no_module_imports_from_a_floor_above_its_own():
