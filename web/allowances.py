@@ -18,7 +18,7 @@ from database.compiled import rows
 from models import File, Notification
 from web import limits
 from web.api import manages
-from web.errors import refuse, refuse_field
+from web.errors import refuse, refuse_field, refuse_until_a_minute_after
 from web.security import current_user
 
 
@@ -55,6 +55,5 @@ def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
     caused = rows(Notification.caused_by, actor=current_user.id, since=minute_ago, until=now)
     over = len(caused) + len(users) - limits.NOTIFICATIONS
     if caused and over > 0:
-        free = caused[min(over, len(caused)) - 1].created_at  # when this one is a minute old, there is room
-        refuse(429, retry_after=int((free - minute_ago).total_seconds()) + 1)
+        refuse_until_a_minute_after(caused[min(over, len(caused)) - 1].created_at, now)
     Notification.tell(users, type, title, actor=current_user.id, **about)

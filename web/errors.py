@@ -7,6 +7,7 @@ import http
 import logging
 import re
 import sqlite3
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import flask_smorest
@@ -73,6 +74,11 @@ def refuse(status: int, text: str = "", **more: Any) -> NoReturn:
 def refuse_field(field: str, text: str, status: int = 400) -> NoReturn:
     """Answer 400 VALIDATION_ERROR (or 409 CONFLICT) that names the field, as the API spells it."""
     raise Refusal(status, "The request is not valid" if status == 400 else text, fields={field: text})
+
+
+def refuse_until_a_minute_after(counted: datetime, now: datetime) -> NoReturn:
+    """Answer 429: a limit of the last minute is full, and has room again when `counted` is a minute old."""
+    refuse(429, retry_after=int((counted + timedelta(minutes=1) - now).total_seconds()) + 1)
 
 
 def flatten(messages: Any, path: str = "") -> list[tuple[str, str]]:

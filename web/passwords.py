@@ -14,7 +14,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from database import engines
 from models import FailedAttempt, User
 from web import limits
-from web.errors import refuse
+from web.errors import refuse, refuse_until_a_minute_after
 from web.security import LOOPBACK, log
 
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
@@ -117,7 +117,7 @@ def count_attempt(most: dict[str, int]) -> list[FailedAttempt]:
             # None of later than now: the clock was set back since, and they would count for as long.
             recent = FailedAttempt.select().where(FailedAttempt.key == key, FailedAttempt.at.between(minute_ago, now))
             if full := recent.order_by(FailedAttempt.at.desc()).offset(limit - 1).first():
-                refuse(429, retry_after=int((full.at - minute_ago).total_seconds()) + 1)
+                refuse_until_a_minute_after(full.at, now)
         return [FailedAttempt.create(key=key) for key in most]
 
 
