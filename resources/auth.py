@@ -1,7 +1,5 @@
 """Logging in and out, renewing tokens, passwords forgotten and changed."""
 
-from __future__ import annotations
-
 import logging
 from datetime import timedelta
 from typing import Any
@@ -15,11 +13,8 @@ from database.compiled import one
 from models import Mail, RefreshToken, Role, Session, User, Visit
 from resources.users import ME, USERNAME, MeSchema, password_field
 from web import fields, limits, passwords, security
-from web.api import Blueprint, answer, get_or_404
-from web.errors import refuse, refuse_field
+from web.api import Blueprint, Schema, answer, current_user, get_or_404, refuse, refuse_field
 from web.fields import MAX_ID
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Logging in, tokens, passwords")
 log = logging.getLogger("halolight")

@@ -1,13 +1,10 @@
 """Avatars: the picture of everybody who has set none, drawn here so that nothing points outside the machine."""
 
-from __future__ import annotations
-
 from flask import Response
 from markupsafe import escape
 
 from models import User
-from web.api import Blueprint
-from web.errors import refuse
+from web.api import Blueprint, refuse
 
 blp = Blueprint("avatars", __name__, url_prefix="/api/avatars", description="Pictures of people who set none")
 

@@ -4,8 +4,6 @@ A timed event is two instants. An all-day event is plain dates that move with no
 as in iCalendar (RFC 5545) and FullCalendar. Where one kind becomes the other, days are those of TIMEZONE.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
@@ -13,12 +11,9 @@ from database.base import insert_rows
 from models import SHOWN, Activity, Event, EventAttendee, User
 from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_more_than
-from web.api import Blueprint, get_or_404, paginate, references
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
 from web.arguments import PageArgs, Sort, Values, search_field
-from web.errors import refuse, refuse_field
 from web.fields import PersonSchema, midnight, timezone
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
 

@@ -1,12 +1,9 @@
 """Contacts: the people one may write to, invite and share with, without their e-mail or role."""
 
-from __future__ import annotations
-
 from models import User
 from web import fields
-from web.api import Blueprint, paginate
+from web.api import Blueprint, Schema, paginate
 from web.arguments import PageArgs, search_field
-from web.schemas import Schema
 
 blp = Blueprint("contacts", __name__, url_prefix="/api/contacts", description="The people to choose from")
 

@@ -1,19 +1,14 @@
 """Conversations: private ones of two people, opened by a first message, and groups."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from models import SHOWN, Activity, Conversation, Message, MessageMark, User
 from resources.messages import MESSAGES
 from web import fields, limits
 from web.allowances import refuse_crowd, refuse_more_than
-from web.api import Blueprint, get_or_404, paginate, references
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import LongPageArgs, PageArgs, Sort
-from web.errors import refuse
 from web.fields import avatar_url
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 

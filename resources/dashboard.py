@@ -4,8 +4,6 @@ Days and months are spans between two instants, made here for the zone asked for
 so the indexes serve, and never asks the database for a date.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
@@ -21,11 +19,9 @@ from models import Activity, Document, Event, File, Order, Task, User, Visit
 from resources.calendar import EventSchema
 from resources.tasks import TaskSchema
 from web import fields
-from web.api import Blueprint, paginate
+from web.api import Blueprint, Schema, current_user, paginate
 from web.arguments import PageArgs, Sort
 from web.fields import midnight, timezone
-from web.schemas import Schema
-from web.security import current_user
 from web.texts import translate
 
 blp = Blueprint("dashboard", __name__, url_prefix="/api/dashboard", description="Figures, and what is due today")

@@ -1,7 +1,5 @@
 """Documents: what one writes, keeps in folders and shares, to be read only or to be edited too."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Iterator
@@ -16,11 +14,9 @@ from models import Activity, Document, DocumentReader, DocumentShare, Folder, Us
 from resources.folders import refuse_foreign_folder
 from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
-from web.api import Blueprint, get_all_or_404, get_or_404, paginate, references
+from web.api import Blueprint, Schema, current_user, get_all_or_404, get_or_404, paginate, references, refuse
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
-from web.errors import DATABASE_ERRORS, first_line, is_outage, refuse
-from web.schemas import Schema
-from web.security import current_user
+from web.errors import DATABASE_ERRORS, first_line, is_outage
 
 log = logging.getLogger("halolight")
 blp = Blueprint(

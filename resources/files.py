@@ -1,7 +1,5 @@
 """Files: what people have uploaded. The bytes are in the database too, in the transaction of their row."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -13,13 +11,11 @@ from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
 from web import fields, limits
 from web.allowances import refuse_full_storage, refuse_more_than
-from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate, references
+from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, references, refuse
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.downloads import bytes_of, link, linked_file
-from web.errors import refuse
 from web.mime import describe, parts
-from web.schemas import Schema
-from web.security import current_user, write
+from web.security import write
 
 blp = Blueprint("files", __name__, url_prefix="/api/files", description="Uploaded files")
 

@@ -1,16 +1,11 @@
 """Folders: where one keeps one's documents and files."""
 
-from __future__ import annotations
-
 from models import Activity, Folder
 from web import fields, limits
 from web.allowances import refuse_more_than
-from web.api import Blueprint, get_or_404, paginate, references, sees_all
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field, sees_all
 from web.arguments import LongPageArgs, Sort, search_field
-from web.errors import refuse, refuse_field
 from web.openapi import reply_schema
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Where documents and files are kept")
 

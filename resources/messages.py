@@ -1,15 +1,10 @@
 """Messages: what people write to each other, each kept once and marked for everybody who sees it."""
 
-from __future__ import annotations
-
 from models import Activity, Conversation, Message, MessageMark, User
 from web import fields, limits
 from web.allowances import notify, refuse_more_than
-from web.api import Blueprint, get_or_404, paginate, references
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
 from web.arguments import PageArgs, Sort, Values
-from web.errors import refuse, refuse_field
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("messages", __name__, url_prefix="/api/messages", description="What one wrote and was written")
 

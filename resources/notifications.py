@@ -1,7 +1,5 @@
 """Notifications: what happened to oneself. They are written by what others do, and always one's own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import g
@@ -9,10 +7,8 @@ from flask import g
 from database import engines
 from models import Notification
 from web import fields
-from web.api import Blueprint, get_or_404, paginate
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate
 from web.arguments import PageArgs, Sort, Values
-from web.schemas import Schema
-from web.security import current_user
 from web.texts import translate
 
 blp = Blueprint("notifications", __name__, url_prefix="/api/notifications", description="What happened to oneself")

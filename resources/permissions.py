@@ -1,14 +1,11 @@
 """Permissions: what the application knows, to choose a role's grants from."""
 
-from __future__ import annotations
-
 from flask import Flask, current_app, g
 
 from database import base
 from web import fields
-from web.api import Blueprint, paginate_list
+from web.api import Blueprint, Schema, paginate_list
 from web.arguments import LongPageArgs
-from web.schemas import Schema
 from web.texts import translate
 
 blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What can be granted")

@@ -1,7 +1,5 @@
 """Roles: named sets of grants. Nobody reaches, through a role, further than their own grants do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import validate
@@ -10,11 +8,8 @@ from peewee import IntegrityError
 from models import GRANT, Activity, Role
 from resources.users import SUPER_ADMIN, USERNAME, refuse_above
 from web import fields
-from web.api import Blueprint, get_or_404, paginate
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, refuse
 from web.arguments import LongPageArgs, Sort, search_field
-from web.errors import refuse
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and what they are granted")
 

@@ -1,7 +1,5 @@
 """Sessions: where one is logged in."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import g
@@ -9,10 +7,8 @@ from flask import g
 from database import engines
 from models import Session
 from web import fields
-from web.api import Blueprint, get_or_404, paginate
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate
 from web.arguments import LongPageArgs, Sort
-from web.schemas import Schema
-from web.security import current_user
 from web.texts import translate
 
 blp = Blueprint("sessions", __name__, url_prefix="/api/auth/sessions", description="Where one is logged in")

@@ -1,14 +1,10 @@
 """Tasks: to-dos that people make for themselves or assign to others."""
 
-from __future__ import annotations
-
 from models import Activity, Notification, Task, User
 from web import fields, limits
 from web.allowances import notify, refuse_more_than
-from web.api import Blueprint, get_or_404, paginate, references
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values, search_field
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos that you made or were given")
 

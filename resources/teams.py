@@ -1,16 +1,11 @@
 """Teams: who works together. Members see their team; its admins, and who manages teams, change it."""
 
-from __future__ import annotations
-
 from models import Activity, Notification, Team, TeamMember, User
 from web import fields
 from web.allowances import notify
-from web.api import Blueprint, get_or_404, paginate, references
+from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import PageArgs, Sort, search_field
-from web.errors import refuse
 from web.fields import PersonSchema
-from web.schemas import Schema
-from web.security import current_user
 
 blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams and their members")
 

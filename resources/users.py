@@ -1,7 +1,5 @@
 """Users: who may log in, with which role."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import current_app
@@ -10,12 +8,10 @@ from marshmallow import validate
 from models import Activity, Role, User
 from web import fields
 from web.allowances import notify
-from web.api import Blueprint, answer, get_all_or_404, get_or_404, paginate
+from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, refuse, refuse_field
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
-from web.errors import refuse, refuse_field
 from web.passwords import hash_password
-from web.schemas import Schema
-from web.security import allows, current_user, exceeds, write
+from web.security import allows, exceeds, write
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
 

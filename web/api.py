@@ -1,4 +1,7 @@
-"""The conventions that every resource shares: how a route is declared, read, found, paged and answered."""
+"""The conventions that every resource shares: how a route is declared, read, found, paged and answered.
+
+A resource also takes `Schema`, `current_user`, `refuse` and `refuse_field` from here.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from database.base import BaseModel
 from web import hooks, limits, openapi, security
 from web.errors import refuse, refuse_field
 from web.parser import Parser
+from web.schemas import Schema  # noqa: F401
 from web.security import admit, current_user
 from web.texts import translate
 
