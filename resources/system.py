@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import importlib.util
 import logging
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import flask
 from flask import Response, current_app, jsonify, render_template, request, send_from_directory
-from flask_swagger_ui import flask_swagger_ui
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from database import engines
@@ -34,7 +33,6 @@ CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 HEALTH_KEYS = ["status", "timestamp", "version", "database"]
 HEALTH = {"type": "object", "properties": {key: {"type": "string"} for key in HEALTH_KEYS}, "required": HEALTH_KEYS}
 
@@ -103,10 +101,10 @@ def openapi():
     return jsonify(current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict())
 
 
-@documentation.get("/docs/assets/<path:name>")
+@documentation.get("/docs/assets/<any('swagger_bundle.js', 'swagger_style.css'):name>")
 def swagger_ui_asset(name):
     """A file of Swagger UI, out of the installed package"""
-    return send_from_directory(SWAGGER_UI, name)
+    return send_from_directory(assets(), name)
 
 
 @documentation.get("/redoc/redoc.js")
@@ -120,7 +118,12 @@ def redoc_script():
 @cache
 def redoc_source() -> str:
     """ReDoc's script without the logo that it would fetch from another host: it hides one that cannot be shown."""
-    package = importlib.util.find_spec("mkdocs_redoc_tag")
+    return (assets() / "redoc.js").read_text("utf-8").replace("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,")
+
+
+@cache
+def assets() -> Path:
+    """The folder with the scripts of both pages. Importing the package would read all of them into memory."""
+    package = find_spec("offapi")
     assert package is not None and package.origin is not None  # pinned in requirements.txt
-    script = Path(package.origin).parent / "redoc" / "javascripts" / "redoc.standalone.js"
-    return script.read_text("utf-8").replace("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,")
+    return Path(package.origin).parent

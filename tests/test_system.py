@@ -90,14 +90,14 @@ def test_all_that_a_page_asks_for_is_there(app, path):
             assert reply.status_code == 200, asset
 
 
-@pytest.mark.parametrize("path", ["/redoc/redoc.js", "/docs/assets/swagger-ui-bundle.js"])
+@pytest.mark.parametrize("path", ["/redoc/redoc.js", "/docs/assets/swagger_bundle.js"])
 def test_a_large_script_is_sent_once(app, path):
     http = app.test_client()
     with http.get(path) as first, http.get(path, headers={"If-None-Match": first.headers["ETag"]}) as again:
         assert first.status_code == 200 and first.mimetype == "text/javascript" and again.status_code == 304
 
 
-@pytest.mark.parametrize("name", ["../__init__.py", "..%2f__init__.py", "nothing.js"])
+@pytest.mark.parametrize("name", ["../__init__.py", "..%2f__init__.py", "nothing.js", "__init__.py"])
 def test_only_the_files_of_swagger_ui_are_served(app, name):
     assert app.test_client().get(f"/docs/assets/{name}").status_code == 404
 
