@@ -24,8 +24,8 @@ from database.engines import DatabaseRefused
 from models import Document, Role, User
 from resources import RESOURCES, demo, permissions, system
 from resources.auth import RegisterArgs
-from web import hooks, limits, passwords
-from web.config import ENV_FILE, BadConfiguration, Config, configure
+from web import config, hooks, limits, passwords
+from web.config import ENV_FILE, BadConfiguration
 from web.errors import Api
 from web.logs import configure_logging
 from web.server import listening_sockets, serve
@@ -39,21 +39,20 @@ def create_app(**overrides: Any) -> Flask:
     `overrides` are variables of the configuration (`DATABASE_URL="sqlite:////tmp/x.db"`) that come before
     the environment and `.env`. Raises BadConfiguration and DatabaseRefused.
     """
-    config = Config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides})
     app = Flask("halolight", static_folder=None, template_folder=None)
-    configure(app, config)
+    app.config.from_mapping(config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides}))
     seed.zone = app.config["TIMEZONE"]
-    open_database(config)
-    app.config["JWT_SECRET"] = config.jwt_secret or Setting.read("secret")
+    open_database(app)
+    app.config["JWT_SECRET"] = app.config["JWT_SECRET"] or Setting.read("secret")
     hooks.init_app(app)
     app.register_blueprint(system.pages)
-    if (config.docs or ("off" if config.production else "on")) == "on":
+    if app.config["DOCS"] == "on":
         app.register_blueprint(system.documentation)
     base.refuse_unscoped()
     api = Api(app)
     for blp in RESOURCES:
         api.register_blueprint(blp)
-    if not config.production:
+    if not app.config["PRODUCTION"]:
         demo.init_app(app)
         api.register_blueprint(demo.blp)
     app.extensions["permissions"] = permissions.known(app)
@@ -71,14 +70,14 @@ def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
     )
 
 
-def open_database(config: Config) -> None:
+def open_database(app: Flask) -> None:
     """Connect, make the tables of an empty database and seed it. Raises DatabaseRefused."""
     try:
-        connect(config.database_url, config.threads)
+        connect(app.config["DATABASE_URL"], app.config["THREADS"])
         # The making and the filling together: two first starts at once make one database.
         with engines.unhurried(), engines.write():
             if base.create_tables():
-                seed.seed(demo=config.demo)
+                seed.seed(demo=app.config["SEED_DEMO"])
     except DatabaseRefused as error:
         raise DatabaseRefused(f"DATABASE_URL: {error}") from None
     except (peewee.PeeweeException, OSError) as error:
@@ -116,7 +115,7 @@ def main(
         if reset:
             seed.reset()
         try:
-            sockets = listening_sockets(app.config["HOST"], app.config["PORT"])
+            sockets = listening_sockets(app.config["HALOLIGHT_HOST"], app.config["PORT"])
         except OSError as error:
             reason = error.strerror or str(error)
             raise BadConfiguration(

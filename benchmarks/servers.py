@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -188,7 +187,7 @@ def postgres(stack: ExitStack) -> Callable[[str], str]:
 
 def environment() -> dict[str, str]:
     """Ours, without what configures HaloLight or forbids Python to keep what it compiled."""
-    without = {each.name.upper() for each in dataclasses.fields(config.Config)} | {"PYTHONDONTWRITEBYTECODE"}
+    without = {*config.VARIABLES, "PYTHONDONTWRITEBYTECODE"}
     return {name: value for name, value in os.environ.items() if name not in without}
 
 

@@ -6,7 +6,6 @@ it remembers. Only the application itself stays, and the selects that it has com
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import threading
@@ -69,14 +68,13 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(halolight, "ENV_FILE", ROOT / "tests" / "absent.env")
-    for variable in VARIABLES:
+    for variable in config.VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("TIMEZONE", TIMEZONE)
 
 
 #: The hash of nobody's password; the application's own takes 0.1 s at each failed login.
 NOBODY = generate_password_hash("", databases.HASH_METHOD)
-VARIABLES = [variable.name.upper() for variable in dataclasses.fields(config.Config)]
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +163,7 @@ _kept: dict[tuple[Any, ...], KeptApplication] = {}
 
 @pytest.fixture
 def app(database_url: str) -> Iterator[Flask]:
-    key = (database_url.partition(":")[0], *map(os.environ.get, VARIABLES))
+    key = (database_url.partition(":")[0], *map(os.environ.get, config.VARIABLES))
     if key not in _kept:
         _kept[key] = KeptApplication(halolight.create_app(DATABASE_URL=database_url))
         engines.db.close_all()

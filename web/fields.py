@@ -6,7 +6,7 @@ A field reads what a client sends and shows what a row holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -238,15 +238,13 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 class Zone(ma.fields.Field):
-    """The zone in which days begin, by its IANA name; the server's own where none is sent."""
+    """A time zone by its IANA name; by default the server's own."""
 
     default_error_messages = {"invalid": "Not a time zone."}
 
-    def __init__(self) -> None:
-        super().__init__(
-            load_default=timezone,
-            metadata={"type": "string", "description": "whose days (IANA)", "example": "Asia/Shanghai"},
-        )
+    def __init__(self, load_default: Callable[[], Any] = timezone) -> None:
+        about = {"type": "string", "description": "whose days (IANA)", "example": "Asia/Shanghai"}
+        super().__init__(load_default=load_default, metadata=about)
 
     def _deserialize(self, value: str, attr: str | None, data: Any, **kwargs: Any) -> ZoneInfo:
         try:
