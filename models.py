@@ -25,7 +25,6 @@ from peewee import (
     IntegerField,
     Select,
     TextField,
-    Value,
     fn,
 )
 
@@ -80,10 +79,7 @@ class Role(Timestamped):
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """Roles are not scoped: whoever may view them sees all."""
         holders = User.select(ROWS).where(User.role == cls.id)
-        return cls.select(
-            *(cls.id, cls.name, cls.label, cls.description, cls.permissions, cls.is_system, cls.created_at),
-            holders.alias("user_count"),
-        )
+        return cls.select(cls, holders.alias("user_count"))
 
 
 class User(Noticed, Timestamped):
@@ -119,11 +115,8 @@ class User(Noticed, Timestamped):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """Users are not scoped: whoever may view them sees all."""
-        return cls.select(
-            *(cls.id, cls.email, cls.username, cls.name, cls.avatar, cls.phone, cls.department, cls.position, cls.bio),
-            *(cls.status, cls.role, Role.name.alias("role"), Role.label.alias("role_label"), Role.permissions),
-            *(cls.created_at, cls.updated_at, cls.last_login_at),
-        ).join(Role)
+        shown = cls.select(*cls.columns_except("username_key", "password_hash")).join(Role)
+        return shown.select_extend(Role.name.alias("role"), Role.label.alias("role_label"), Role.permissions)
 
     @classmethod
     def contacts(cls, user: Any, everything: bool) -> Select:
@@ -195,7 +188,6 @@ class Session(BaseModel):
 
     WHOSE = "owner"
 
-    user_id: int
     user = owned(User, "sessions")
     #: Raised to make the access tokens signed so far expire.
     epoch = IntegerField(default=0)
@@ -219,22 +211,14 @@ class Session(BaseModel):
     @classmethod
     def caller(cls, session: Any) -> Select:
         """The session, user and role of the caller, read with one select on every request."""
-        return (
-            cls.select(
-                *(cls.id, cls.epoch, cls.ended_at, cls.expires_at, cls.user, User.status),
-                *(Role.name.alias("role"), Role.permissions.alias("grants")),
-            )
-            .join(User)
-            .join(Role)
-            .where(cls.id == session)
-        )
+        theirs = (User.status, Role.name.alias("role"), Role.permissions.alias("grants"))
+        return cls.select(cls, *theirs).join(User).join(Role).where(cls.id == session)
 
 
 class RefreshToken(BaseModel):
     """The claims of a refresh token. The token itself is never stored: it is signed again from this row."""
 
     jti = CharField(unique=True)
-    session_id: int
     session = owned(Session, "refresh_tokens")
     issued_at = IntegerField()
     expires_at = IntegerField(index=True)
@@ -254,7 +238,6 @@ class FailedAttempt(BaseModel):
 class Mail(BaseModel):
     """A mail that would have been sent: the link in it is made when it is shown."""
 
-    user_id: int
     user = owned(User, "mails")
     #: The password was set since, by this mail's link or otherwise.
     used = BooleanField(default=False)
@@ -267,13 +250,8 @@ class Folder(Timestamped):
     OWNER = "owner"
 
     name = CharField()
-    parent_id: int | None
     parent = ForeignKeyField("self", null=True, backref="children", on_delete="CASCADE")
-    owner_id: int
     owner = owned(User, "folders")
-    children: Any
-    documents: Any
-    files: Any
 
     FILTERS = {"search": contains(name), "parent_id": one_of(parent)}
     SORTS = ("createdAt", "updatedAt", "name")
@@ -282,30 +260,8 @@ class Folder(Timestamped):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own folders."""
-        shown = cls.select(
-            *(cls.id, cls.name, cls.parent, cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at)
-        ).join(User, on=(cls.owner == User.id))
+        shown = cls.select(cls, *person(User, "owner")).join(User)
         return shown if everything else shown.where(cls.owner == user)
-
-    @classmethod
-    def path(cls, folder: int, most: int) -> list[int]:
-        """The ids of a folder and of those around it, at most so many, from the inside out."""
-        here = cls.select(cls.id, cls.parent, Value(1)).where(cls.id == folder)
-        path = here.cte("path", recursive=True, columns=("id", "parent_id", "number"))
-        above = cls.alias()
-        around = above.select(above.id, above.parent, path.c.number + 1).join(path, on=(above.id == path.c.parent_id))
-        found = path.union_all(around.where(path.c.number < most))
-        return [id for (id,) in found.select_from(found.c.id).order_by(found.c.number).tuples()]
-
-    @classmethod
-    def height(cls, folder: int, most: int) -> int:
-        """The number of levels of a folder and its contents, counted up to `most`."""
-        here = cls.select(cls.id, Value(1)).where(cls.id == folder)
-        inside = here.cte("inside", recursive=True, columns=("id", "level"))
-        child = cls.alias()
-        below = child.select(child.id, inside.c.level + 1).join(inside, on=(child.parent == inside.c.id))
-        found = inside.union_all(below.where(inside.c.level < most))
-        return found.select_from(fn.MAX(found.c.level)).scalar()
 
     def is_empty(self) -> bool:
         return not (self.children.exists() or self.documents.exists() or self.files.exists())
@@ -328,12 +284,8 @@ class Document(Noticed, Timestamped):
     type = CharField(default="document")
     #: Bytes of the content in UTF-8.
     size = IntegerField(default=0)
-    folder_id: int | None
     folder = ForeignKeyField(Folder, null=True, backref="documents", on_delete="SET NULL")
-    author_id: int
     author = owned(User, "documents")
-    tags: Any
-    shares: Any
 
     FILTERS = {
         "search": contains(title, content),
@@ -366,11 +318,8 @@ class Document(Noticed, Timestamped):
         # Counted: for EXISTS Postgres would look at the shares of all documents first.
         shares = DocumentShare.select(ROWS.python_value(bool)).where(DocumentShare.document == cls.id)
         readers = DocumentReader.select(ROWS).where(DocumentReader.document == cls.id)
-        shown = cls.select(
-            *(cls.id, cls.title, cls.type, cls.size, gathered(tags).alias("tags"), cls.folder),
-            *(shares.alias("shared"), readers.alias("views")),
-            *(cls.author, *person(User, "author"), cls.created_at, cls.updated_at),
-        ).join(User, on=(cls.author == User.id))
+        shown = cls.select(*cls.columns_except("content"), *person(User, "author")).join(User)
+        shown = shown.select_extend(gathered(tags).alias("tags"), shares.alias("shared"), readers.alias("views"))
         return shown if everything else shown.where((cls.author == user) | among(cls.id, DocumentShare.given_to(user)))
 
     @classmethod
@@ -384,42 +333,30 @@ class Document(Noticed, Timestamped):
         return cls.listed(user, True).where(cls.id.in_(DocumentShare.given_to(user)))
 
     @classmethod
-    def owned_by(cls, user: Any) -> Any:
-        """Only the author moves, shares and deletes a document."""
-        return cls.author == user
-
-    @classmethod
     def editable_by(cls, user: Any) -> Any:
         """Title, content and tags are also changed by whom the author lets edit."""
         editors = DocumentShare.given_to(user).where(DocumentShare.permission == "edit")
         return (cls.author == user) | cls.id.in_(editors)
 
     @classmethod
-    def compose(cls, *, content: str = "", tags: Iterable[str] = (), **values: Any) -> Document:
-        """A new document with its tags."""
-        document = cls.create(content=content, size=len(content.encode()), **values)
+    def create(cls, *, tags: Iterable[str] = (), **values: Any) -> Self:
+        """A new document with its tags; the size is that of its content."""
+        document = super().create(size=len(values.get("content", "").encode()), **values)
         document.add_tags(tags)
         return document
 
-    def change(self, **values: Any) -> Self:
-        """Change columns and `tags`; the size follows the content."""
+    def change(self, *, tags: Iterable[str] | None = None, **values: Any) -> Self:
+        """Change columns and tags (None: as they are); the size follows the content."""
         if "content" in values:
             values["size"] = len(values["content"].encode())
-        if self.set_tags(values.pop("tags", None)):
+        if tags is not None and [*dict.fromkeys(tags)] != [tag.name for tag in self.tags.order_by(DocumentTag.id)]:
+            DocumentTag.delete().where(DocumentTag.document == self).execute()
+            self.add_tags(tags)
             values["updated_at"] = engines.now()
         return super().change(**values)
 
-    def set_tags(self, names: Iterable[str] | None) -> bool:
-        """Let the tags be `names`, each once and in this order (None: as they are); say whether they changed."""
-        stored = [tag.name for tag in self.tags.order_by(DocumentTag.id)]
-        wanted = stored if names is None else list(dict.fromkeys(names))
-        if wanted == stored:
-            return False
-        DocumentTag.delete().where(DocumentTag.document == self).execute()
-        self.add_tags(wanted)
-        return True
-
     def add_tags(self, names: Iterable[str]) -> None:
+        """Add tags in this order, each once."""
         insert_rows(DocumentTag, [{"document": self.id, "name": name} for name in dict.fromkeys(names)])
 
     def share(self, users: Iterable[int], permission: str) -> list[int]:
@@ -460,7 +397,6 @@ class DocumentShare(BaseModel):
     PERMISSIONS = ("view", "edit")
 
     document = owned(Document, "shares")
-    user_id: int
     user = owned(User, "shares")
     permission = CharField(default="view")
 
@@ -492,12 +428,10 @@ class File(Timestamped):
     size = IntegerField()
     mime_type = CharField()
     type = CharField()
-    folder_id: int | None
     folder = ForeignKeyField(Folder, null=True, backref="files", on_delete="SET NULL")
     is_favorite = BooleanField(default=False)
     #: SHA-256, in hexadecimal.
     checksum = CharField()
-    owner_id: int
     owner = owned(User, "files")
 
     FILTERS = {
@@ -515,10 +449,7 @@ class File(Timestamped):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own files."""
-        shown = cls.select(
-            *(cls.id, cls.name, cls.size, cls.mime_type, cls.type, cls.folder, cls.is_favorite, cls.checksum),
-            *(cls.owner, *person(User, "owner"), cls.created_at, cls.updated_at),
-        ).join(User)
+        shown = cls.select(cls, *person(User, "owner")).join(User)
         return shown if everything else shown.where(cls.owner == user)
 
     @classmethod
@@ -574,36 +505,31 @@ class Conversation(Timestamped):
     SORT = "-updatedAt"
 
     @classmethod
-    def visible_to(cls, user: Any, everything: bool) -> Select:
-        """The caller's conversations, each with all members and the newest message that the caller sees."""
-        return cls.showing(None, user, everything)
-
-    @classmethod
-    def listed(cls, user: Any, everything: bool) -> Select:
-        """As `visible_to`, with only the first members."""
-        return cls.showing(SHOWN, user, everything)
-
-    @classmethod
-    def showing(cls, most: int | None, user: Any, everything: bool) -> Select:
-        """As `visible_to`, with at most so many members beside their number."""
-        last = Message.alias()
-        seen = Message.select(fn.MAX(Message.id)).where(
-            Message.conversation == cls.id, Message.seen_by(user, everything)
-        )
-        unread = MessageMark.select(ROWS).where(
-            MessageMark.conversation == cls.id, MessageMark.user == user, ~MessageMark.read
-        )
+    def visible_to(cls, user: Any, everything: bool, most: int | None = None) -> Select:
+        """The user's conversations, with all members, or at most `most`, and the newest message that the user sees."""
+        last, newest = Message.alias(), Message.select(fn.MAX(Message.id))
+        newest = newest.where(Message.conversation == cls.id, Message.seen_by(user, everything))
+        unread = MessageMark.select(ROWS).where(MessageMark.user == user, MessageMark.conversation == cls.id)
         here = ConversationMember.conversation == cls.id
         members = ConversationMember.select(User.id, User.name, User.avatar).join(User).where(here)
         size = ConversationMember.select(ROWS).where(here)
         shown = cls.select(
-            *(cls.id, cls.type, cls.name, unread.alias("unread_count"), cls.updated_at),
+            cls,
+            unread.where(~MessageMark.read).alias("unread_count"),
             gathered(members.order_by(ConversationMember.id).limit(most)).alias("members"),
             size.alias("member_count"),
-            *(last.id.alias("last_id"), last.content.alias("last_content"), last.type.alias("last_type")),
-            *(last.sender.alias("last_sender_id"), last.created_at.alias("last_created_at")),
-        ).left_outer_join(last, on=(last.id == seen))
+            last.id.alias("last_id"),
+            last.content.alias("last_content"),
+            last.type.alias("last_type"),
+            last.sender.alias("last_sender_id"),
+            last.created_at.alias("last_created_at"),
+        ).left_outer_join(last, on=(last.id == newest))
         return shown if everything else shown.where(cls.id.in_(ConversationMember.conversations_of(user)))
+
+    @classmethod
+    def listed(cls, user: Any, everything: bool) -> Select:
+        """Like `visible_to`, with only the first members."""
+        return cls.visible_to(user, everything, SHOWN)
 
     @classmethod
     def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
@@ -615,17 +541,8 @@ class Conversation(Timestamped):
 
     @staticmethod
     def pair_of(one: int, other: int) -> str:
+        """The `pair` of the private conversation of two people, or of one with themselves."""
         return f"{min(one, other)}:{max(one, other)}"
-
-    @classmethod
-    def between(cls, one: int, other: int) -> Conversation | None:
-        """The private conversation of two people (or of one with themselves), if they have one."""
-        return cls.get_or_none(cls.pair == cls.pair_of(one, other))
-
-    @classmethod
-    def open(cls, one: int, other: int) -> Conversation:
-        """Creates the private conversation of two people, with `one` as its creator."""
-        return cls.begin((one, other), pair=cls.pair_of(one, other))
 
     def is_deserted(self) -> bool:
         """Whether the other of a private conversation was deleted: it can be read, but nobody would read an answer."""
@@ -666,9 +583,7 @@ class Message(Noticed, BaseModel):
     OWNER = "sender"
     TYPES = ("text", "image", "file")
 
-    conversation_id: int
     conversation = owned(Conversation, "messages")
-    sender_id: int
     sender = owned(User, "messages")
     content = TextField()
     type = CharField(default="text")
@@ -695,16 +610,11 @@ class Message(Noticed, BaseModel):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         sender, mark = User.alias(), MessageMark.alias()
-        return (
-            cls.select(
-                *(cls.id, cls.conversation, cls.sender, *person(sender, "sender"), cls.content, cls.type),
-                *(fn.COALESCE(mark.read, False).python_value(bool).alias("read"), cls.created_at),
-            )
-            .join(sender, on=(cls.sender == sender.id))
-            .switch(cls)
-            .left_outer_join(mark, on=((mark.message == cls.id) & (mark.user == user)))
-            .where(cls.seen_by(user, everything))
-        )
+        read = fn.COALESCE(mark.read, False).python_value(bool).alias("read")
+        shown = cls.select(cls, *person(sender, "sender"), read)
+        shown = shown.join(sender, on=(cls.sender == sender.id)).switch(cls)
+        shown = shown.left_outer_join(mark, on=((mark.message == cls.id) & (mark.user == user)))
+        return shown.where(cls.seen_by(user, everything))
 
     @classmethod
     def inbox(cls, user: Any, everything: bool) -> Select:
@@ -780,7 +690,6 @@ class Notification(BaseModel):
     read = BooleanField(default=False)
     read_at = UTCField(null=True)
     #: The user who caused it; null for seeded rows and for deleted users.
-    actor_id: int | None
     actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)  # a pair has it
     created_at = UTCField(default=lambda: engines.now())
 
@@ -799,22 +708,10 @@ class Notification(BaseModel):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own notifications, even for a manager."""
-        return cls.select(
-            *(cls.id, cls.type, cls.title, cls.content, cls.link, cls.target_type, cls.target_id),
-            *(cls.read, cls.read_at, cls.created_at),
-        ).where(cls.user == user)
+        return cls.select().where(cls.user == user)
 
     @classmethod
-    def tell(
-        cls,
-        users: Iterable[int],
-        type: str,
-        title: str,
-        *,
-        content: str = "",
-        target: Any,
-        actor: int | None = None,
-    ) -> None:
+    def tell(cls, users: Iterable[int], type: str, title: str, *, actor: int, target: Any, content: str = "") -> None:
         """Notify `users` that `actor` did something to `target`; `title` is an English text of the catalogue."""
         model = target.__class__
         assert issubclass(model, Noticed), f"{model.__name__} must be Noticed, or what tells of its rows outlives them"
@@ -859,10 +756,7 @@ class Team(Noticed, Timestamped):
     def listed(cls, user: Any, everything: bool) -> Select:
         """As `visible_to`, without the members but for their number."""
         size = TeamMember.select(ROWS).where(TeamMember.team == cls.id)
-        shown = cls.select(
-            *(cls.id, cls.name, cls.description, cls.avatar, size.alias("member_count")),
-            *(cls.created_at, cls.updated_at),
-        )
+        shown = cls.select(cls, size.alias("member_count"))
         return shown if everything else shown.where(cls.id.in_(TeamMember.teams_of(user)))
 
     @classmethod
@@ -911,7 +805,6 @@ class Event(Noticed, Timestamped):
     location = CharField(default="")
     color = CharField(default="")
     organizer = owned(User, "events")
-    attendees: Any
 
     FILTERS = {
         "search": contains(title, description, location),
@@ -927,35 +820,20 @@ class Event(Noticed, Timestamped):
         indexes = ((("organizer", "start"), False),)
 
     @classmethod
-    def visible_to(cls, user: Any, everything: bool) -> Select:
-        """The events one organises or is invited to, each with all whom it invites."""
-        return cls.showing(None, user, everything)
-
-    @classmethod
-    def listed(cls, user: Any, everything: bool) -> Select:
-        """As `visible_to`, with only the first whom an event invites."""
-        return cls.showing(SHOWN, user, everything)
-
-    @classmethod
-    def showing(cls, most: int | None, user: Any, everything: bool) -> Select:
-        """As `visible_to`, with at most so many attendees beside their number."""
+    def visible_to(cls, user: Any, everything: bool, most: int | None = None) -> Select:
+        """The events that `user` organises or is invited to, with all attendees, or at most `most`."""
         here = EventAttendee.event == cls.id
         invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User).where(here)
         number = EventAttendee.select(ROWS).where(here)
-        shown = cls.select(
-            *(cls.id, cls.title, cls.description, cls.start, cls.end, cls.all_day, cls.type, cls.location, cls.color),
-            *(cls.organizer, *person(User, "organizer"), cls.created_at, cls.updated_at),
-            gathered(invited.order_by(EventAttendee.id).limit(most)).alias("attendees"),
-            number.alias("attendee_count"),
-        ).join(User, on=(cls.organizer == User.id))
-        return (
-            shown if everything else shown.where((cls.organizer == user) | among(cls.id, EventAttendee.events_of(user)))
-        )
+        attendees = gathered(invited.order_by(EventAttendee.id).limit(most)).alias("attendees")
+        shown = cls.select(cls, *person(User, "organizer"), attendees, number.alias("attendee_count")).join(User)
+        invitations = EventAttendee.select(EventAttendee.event).where(EventAttendee.user == user)
+        return shown if everything else shown.where((cls.organizer == user) | among(cls.id, invitations))
 
     @classmethod
-    def editable_by(cls, user: Any) -> Any:
-        """Only the organizer changes or deletes an event."""
-        return cls.organizer == user
+    def listed(cls, user: Any, everything: bool) -> Select:
+        """Like `visible_to`, with only the first attendees."""
+        return cls.visible_to(user, everything, SHOWN)
 
     @staticmethod
     def edge(time: datetime, zone: tzinfo) -> list[datetime]:
@@ -976,16 +854,10 @@ class Event(Noticed, Timestamped):
         Notification.forget(Event, [self.id], Notification.user.not_in(invited))
         return number
 
-    def uninvited(self, users: Iterable[int]) -> list[int]:
-        """Those of `users` who are not invited yet, without duplicates."""
-        invited = {attendee.user_id for attendee in self.attendees}
-        return [user for user in dict.fromkeys(users) if user not in invited]
-
 
 class EventAttendee(BaseModel):
     STATUSES = ("pending", "accepted", "declined", "tentative")
 
-    user_id: int
     event = owned(Event, "attendees", index=False)  # the second pair below begins with it
     user = owned(User, "invitations")
     status = CharField(default="pending")
@@ -993,10 +865,6 @@ class EventAttendee(BaseModel):
     class Meta:
         # The second gives the first attendees in their order without a look at the others.
         indexes = ((("event", "user"), True), (("event", "id"), False))
-
-    @classmethod
-    def events_of(cls, user: Any) -> Select:
-        return cls.select(cls.event).where(cls.user == user)
 
 
 class Task(Noticed, Timestamped):
@@ -1011,7 +879,6 @@ class Task(Noticed, Timestamped):
     priority = CharField(default="medium")
     due_date = DateField(null=True)
     progress = IntegerField(default=0)
-    assignee_id: int | None
     assignee = ForeignKeyField(User, null=True, backref="tasks", on_delete="SET NULL")
     creator = owned(User, "created_tasks")
 
@@ -1032,22 +899,10 @@ class Task(Noticed, Timestamped):
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """The tasks one made or was given."""
         creator, assignee = User.alias(), User.alias()
-        shown = (
-            cls.select(
-                *(cls.id, cls.title, cls.description, cls.status, cls.priority, cls.due_date, cls.progress),
-                *(cls.assignee, *person(assignee, "assignee"), cls.creator, *person(creator, "creator")),
-                *(cls.created_at, cls.updated_at),
-            )
-            .join(creator, on=(cls.creator == creator.id))
-            .switch(cls)
-            .left_outer_join(assignee, on=(cls.assignee == assignee.id))
-        )
+        shown = cls.select(cls, *person(creator, "creator"), *person(assignee, "assignee"))
+        shown = shown.join(creator, on=(cls.creator == creator.id)).switch(cls)
+        shown = shown.left_outer_join(assignee, on=(cls.assignee == assignee.id))
         return shown if everything else shown.where((cls.creator == user) | (cls.assignee == user))
-
-    @classmethod
-    def deletable_by(cls, user: Any) -> Any:
-        """The condition that `user` may delete the task: only its creator may."""
-        return cls.creator == user
 
 
 class Order(BaseModel):
@@ -1120,10 +975,7 @@ class Activity(BaseModel):
 
     @classmethod
     def everybodys(cls, user: Any, everything: bool) -> Select:
-        return cls.select(
-            *(cls.id, cls.user, *person(User, "user"), cls.action, cls.target_type, cls.target_id, cls.target_name),
-            cls.created_at,
-        ).left_outer_join(User)
+        return cls.select(cls, *person(User, "user")).left_outer_join(User)
 
     @classmethod
     def mine(cls, user: Any, everything: bool) -> Select:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from peewee import (  # type: ignore[attr-defined]
     SQL,
@@ -224,6 +224,10 @@ class BaseModel(Table):
     #: Whether the row, or what belongs to it, was changed since it was read.
     changed = False
 
+    if TYPE_CHECKING:  # for the attributes that Peewee makes itself: `task.creator_id`, `folder.documents`
+
+        def __getattr__(self, name: str) -> Any: ...
+
     @classmethod
     def sort_column(cls, name: str) -> Any:
         """The column that the name of a sort means, or the expression `by_<name>` if the model has one."""
@@ -231,9 +235,19 @@ class BaseModel(Table):
         return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
 
     @classmethod
+    def columns_except(cls, *names: str) -> list[Field]:
+        """All columns of the model but these: where one is too large for a list, or too secret."""
+        return [field for field in cls._meta.sorted_fields if field.name not in names]
+
+    @classmethod
+    def owned_by(cls, user: Any) -> Any:
+        """The condition that a row is the user's own: only its owner may do what asks for it."""
+        return getattr(cls, cls.OWNER) == user
+
+    @classmethod
     def owned_at(cls, number: int, owner: Any) -> Select:
         """The row at this number of those that are the user `owner`'s; to find none is faster than to count them."""
-        return cls.select(cls.id).where(getattr(cls, cls.OWNER) == owner).limit(1).offset(number - 1)
+        return cls.select(cls.id).where(cls.owned_by(owner)).limit(1).offset(number - 1)
 
     @classmethod
     def create(cls, **values: Any) -> Self:

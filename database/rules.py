@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, cast
 
-from peewee import CTE, JOIN, SQL, NodeList, Select, SqliteDatabase, ValuesList, fn
+from peewee import CTE, JOIN, SQL, ForeignKeyField, NodeList, Select, SqliteDatabase, Value, ValuesList, fn
 
 from database.engines import db
 
@@ -71,6 +71,33 @@ def gathered(rows: Select) -> Select:
 def person(alias: Any, prefix: str) -> tuple[Any, ...]:
     """The columns of a nested `{id, name, avatar}`: `<prefix>_id` comes with the reference, the others from `alias`."""
     return alias.name.alias(f"{prefix}_name"), alias.avatar.alias(f"{prefix}_avatar")
+
+
+def path(parent: ForeignKeyField, row: int, most: int) -> list[int]:
+    """The ids of a row of a tree and of those around it, at most `most`, from the inside out."""
+    found = _reached(parent, row, most, inwards=False)
+    return [id for (id,) in found.select_from(found.c.id).order_by(found.c.level).tuples()]
+
+
+def height(parent: ForeignKeyField, row: int, most: int) -> int:
+    """The number of levels of a row of a tree and of all inside it, counted up to `most`."""
+    found = _reached(parent, row, most, inwards=True)
+    return found.select_from(fn.MAX(found.c.level)).scalar()
+
+
+def _reached(parent: Any, row: int, most: int, inwards: bool) -> CTE:
+    """`id` and `level` of the rows to which `parent` leads from `row` (level 1), or of those that lead to it by theirs.
+
+    A recursive common table expression: SQL that begins with one row and adds those next to the last ones found.
+    """
+    model = parent.model
+    first = model.select(model.id, parent, Value(1)).where(model.id == row)
+    found = first.cte("found", recursive=True, columns=("id", "parent_id", "level"))
+    other = model.alias()
+    others_parent = getattr(other, parent.name)
+    beside = others_parent == found.c.id if inwards else other.id == found.c.parent_id
+    further = other.select(other.id, others_parent, found.c.level + 1).join(found, on=beside)
+    return found.union_all(further.where(found.c.level < most))
 
 
 def per_span(column: Any, bounds: dict[str, Any], *counts: Any) -> Select:

@@ -119,7 +119,8 @@ def plain(day: date) -> datetime:
 
 def invite(event: Event, ids: list[int]) -> None:
     """Invite people who are not invited yet, and tell them."""
-    new = event.uninvited(ids)
+    invited = {attendee.user_id for attendee in event.attendees}
+    new = [user for user in dict.fromkeys(ids) if user not in invited]
     if new:
         references("attendeeIds", User.contacts, ids)
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
@@ -169,7 +170,7 @@ def get_event(event_id):
 @blp.response(200, EVENT, message="Event updated", errors=(429,))
 def update_event(data, event_id):
     """Change an event you organise; `attendeeIds` says who is invited from now on"""
-    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
     ids = data.pop("attendee_ids", None)
     event.change(**with_times(data, event))
     if ids is not None:
@@ -184,7 +185,7 @@ def update_event(data, event_id):
 @blp.response(200, message="Event deleted")
 def delete_event(event_id):
     """Delete an event you organise"""
-    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
     Activity.record(current_user.id, "delete", event)
     event.delete_instance()
 
@@ -195,7 +196,7 @@ def delete_event(event_id):
 @blp.response(201, EVENT, message="Attendees invited", errors=(429,))
 def add_attendees(data, event_id):
     """Invite people to an event you organise"""
-    event = get_or_404(Event.visible_to, event_id, change=Event.editable_by)
+    event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
     invite(event, data["attendee_ids"])
     Activity.record(current_user.id, "update", event)
     return event
@@ -209,7 +210,7 @@ def remove_attendee(event_id, user_id):
     leaving = user_id == current_user.id
     if not leaving and not current_user.allows("calendar:update"):
         refuse(403, "This needs the permission calendar:update")
-    event = get_or_404(Event.visible_to, event_id, change=True if leaving else Event.editable_by)
+    event = get_or_404(Event.visible_to, event_id, change=True if leaving else Event.owned_by)
     if not event.uninvite(EventAttendee.user == user_id):
         refuse(404)
     Activity.record(current_user.id, "update", event)

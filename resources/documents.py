@@ -143,7 +143,7 @@ def create_document(data):
     refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
     refuse_more_than(limits.ROWS, Document)
     refuse_full_storage(current_user.id, len(data.get("content", "").encode()))
-    document = Document.compose(author=current_user.id, **data)
+    document = Document.create(author=current_user.id, **data)
     Activity.record(current_user.id, "create", document)
     return document
 

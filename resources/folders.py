@@ -1,5 +1,6 @@
 """Folders: where one keeps one's documents and files."""
 
+from database import rules
 from models import Activity, Folder
 from web import fields, limits
 from web.allowances import refuse_more_than
@@ -50,10 +51,10 @@ def refuse_foreign_folder(field: str, folder_id: int | None, owner_id: int) -> N
 
 def refuse_place(folder_id: int, parent_id: int | None) -> None:
     """409 if a folder (0: a new one) would lie inside itself, or make the tree too deep."""
-    path = [] if parent_id is None else Folder.path(parent_id, MAX_LEVELS)
+    path = [] if parent_id is None else rules.path(Folder.parent, parent_id, MAX_LEVELS)
     if folder_id in path:
         refuse(409, "A folder cannot lie inside itself")
-    height = Folder.height(folder_id, MAX_LEVELS) if folder_id else 1
+    height = rules.height(Folder.parent, folder_id, MAX_LEVELS) if folder_id else 1
     if len(path) + height > MAX_LEVELS:
         refuse(409, f"Folders cannot lie more than {MAX_LEVELS} deep")
 

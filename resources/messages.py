@@ -45,10 +45,11 @@ def find_conversation(data: dict) -> Conversation:
         if named.is_deserted():
             refuse(409, "The other is deleted, so nobody would read this")
         return named
-    if found := Conversation.between(current_user.id, recipient):
+    pair = Conversation.pair_of(current_user.id, recipient)
+    if found := Conversation.get_or_none(Conversation.pair == pair):
         return found
     refuse_more_than(limits.ROWS, Conversation)
-    return Conversation.open(current_user.id, recipient)
+    return Conversation.begin([current_user.id, recipient], pair=pair)
 
 
 @blp.route("")

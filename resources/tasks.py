@@ -96,6 +96,6 @@ def update_task(data, task_id):
 @blp.response(200, message="Task deleted")
 def delete_task(task_id):
     """Delete a task you made"""
-    task = get_or_404(Task.visible_to, task_id, change=Task.deletable_by)
+    task = get_or_404(Task.visible_to, task_id, change=Task.owned_by)
     Activity.record(current_user.id, "delete", task)
     task.delete_instance()

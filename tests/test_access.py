@@ -199,7 +199,7 @@ def new_team(owner, guest):
 
 
 def new_document(owner, guest):
-    document = Document.compose(title="x", author=owner)
+    document = Document.create(title="x", author=owner)
     document.share([guest] if guest else [], "view")
     return document.id
 

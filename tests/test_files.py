@@ -428,7 +428,7 @@ def test_the_storage_is_counted_by_type_and_per_user(app, owner, other):
 
 def test_documents_take_room_among_the_files_of_their_kind(app, owner):
     with engines.write():
-        Document.compose(title="x", author=owner.id, content="中" * 300_000)
+        Document.create(title="x", author=owner.id, content="中" * 300_000)
     app.config["STORAGE_QUOTA_MB"] = 1
     storage = owner.get("/api/files/storage").json["data"]
     assert storage["used"] == storage["breakdown"]["document"] == 900_000

@@ -37,7 +37,7 @@ def test_a_title_is_shown_in_the_language_of_the_request(owner):
 def test_what_it_is_about_is_a_type_and_an_id_or_null(owner):
     task = Task.create(title="写周报", creator=owner.id)
     tell(owner)
-    Notification.tell([owner.id], "task", "You were given a task", content=task.title, target=task)
+    Notification.tell([owner.id], "task", "You were given a task", content=task.title, target=task, actor=owner.id)
     first, second = owner.get("/api/notifications?sort=id").json["data"]["items"]
     assert first["target"] is None and first["link"] == ""
     assert second["target"] == {"type": "task", "id": task.id} and second["link"] == "/tasks"

@@ -136,7 +136,7 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
     """The row `row_id` among those that the rule lets the caller see; 404 where it is absent, or out of sight.
 
     With `change`, the model to be changed. It is True if everybody may change it who is the owner or whom it is
-    shared with, else a rule on the caller's id (`Task.deletable_by`): 403 if that does not hold, unless the
+    shared with, else a rule on the caller's id (`Task.owned_by`): 403 if that does not hold, unless the
     caller manages the resource.
     """
     model = compiled.model_of(selector)
