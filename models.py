@@ -971,7 +971,8 @@ class Activity(BaseModel):
         if action not in ("create", "delete") and not target.changed:
             return
         name = str(getattr(target, "name", None) or getattr(target, "title", ""))
-        cls.create(user=user, action=action, target_type=target._meta.name, target_id=target.id, target_name=name[:200])
+        about = {"target_type": target._meta.name, "target_id": target.id, "target_name": name[:200]}
+        insert_rows(cls, [{"user": user, "action": action, **about}])
 
     @classmethod
     def everybodys(cls, user: Any, everything: bool) -> Select:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -275,4 +277,109 @@ def write(server: Server, token: str, deadline: float, _: int) -> tuple[list[flo
         return times, errors, int(send(connection, Request(path, token=token))["data"]["title"])
 
 
-SECTIONS = {"throughput": throughput, "start": start, "growth": growth, "tail": tail, "writers": writers}
+def distance(bench: Bench, plan: Plan) -> list[Table]:
+    """What a Postgres costs that is a millisecond away, and what several processes on it do."""
+    if "Postgres" not in bench.databases:
+        return []
+    url, far = far_away(bench, bench.databases["Postgres"]("far"), 0.001)
+    bench.seed(url, 200)
+    servers = [bench.halolight("Postgres, 1 ms away", url)]
+    demo_login = ("/api/demo/login", "POST")
+    tokens = [call(servers[0], *demo_login, {"email": email})["accessToken"] for email in accounts(servers[0])]
+    admin = log_in(servers[0])
+    rows = [(name, journeys(servers[0], request, far)) for name, request in commonest(servers[0], admin)]
+    tables = [("Journeys to a Postgres, each way and back once", ("request", "journeys"), rows)]
+    load: Any = []
+    for number in (1, 2, 4) if plan.rounds > 1 else (1, 2):
+        while len(servers) < number:
+            servers.append(bench.halolight(f"Postgres, 1 ms away, {len(servers) + 1}", url))
+        say(f"{number} processes on a Postgres that is a millisecond away")
+        rates = [
+            crowd(servers, plan.seconds, [request._replace(token=token) for token in some])
+            for request, some in (
+                (Request("/api/documents?pageSize=10"), tokens),
+                (Request("/api/documents", "POST", NEW_DOCUMENT), tokens),
+                (Request("/api/documents", "POST", NEW_DOCUMENT), tokens[:1]),
+                (Request("/api/teams", "POST", {"name": "A team"}), [admin]),
+            )
+        ]
+        load.append((number, *(f"{rate:,.0f}" for rate in rates)))
+    columns = ("processes", "lists/s", "documents/s, all accounts", "documents/s, one account", "teams/s (alone)")
+    return [*tables, ("16 clients, Postgres 1 ms away", columns, load)]
+
+
+def far_away(bench: Bench, url: str, seconds: float) -> tuple[str, Callable[[], int]]:
+    """The URL of the same database behind a proxy (`benchmarks.distance`), and what tells its journeys so far."""
+    address, _, socket = url.partition("?host=")
+    command = [sys.executable, "-m", "benchmarks.distance", f"{socket}/.s.PGSQL.5432", str(seconds)]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": bench.copy()}
+    proxy: Any = bench.stack.enter_context(subprocess.Popen(command, **pipes))
+    bench.stack.callback(proxy.stdin.close)
+    port = int(proxy.stdout.readline())
+
+    def count() -> int:
+        proxy.stdin.write("\n")
+        proxy.stdin.flush()
+        return int(proxy.stdout.readline())
+
+    return address.replace("@/", f"@127.0.0.1:{port}/"), count
+
+
+def accounts(server: Server) -> list[str]:
+    """The e-mails of those who may create documents."""
+    token = log_in(server)
+    users = call(server, "/api/users?pageSize=100&status=active", "GET", None, token)["data"]["items"]
+    return [user["email"] for user in users if user["role"] == "user"][:16]
+
+
+def commonest(server: Server, token: str) -> Iterator[tuple[str, Request]]:
+    """Ten requests that every front end sends."""
+    document = call(server, "/api/documents", "POST", NEW_DOCUMENT, token)["data"]["id"]
+    task = call(server, "/api/tasks", "POST", {"title": "A task"}, token)["data"]["id"]
+    conversation = call(server, "/api/conversations", "GET", None, token)["data"]["items"][0]["id"]
+    yield "log in", Request("/api/auth/login", "POST", {"email": "demo@halolight.h7ml.cn", "password": "123456"})
+    yield "who am I", Request("/api/auth/me", token=token)
+    yield "list of users", Request(USERS, token=token)
+    yield "list of documents", Request("/api/documents", token=token)
+    yield "figures of the dashboard", Request("/api/dashboard/stats", token=token)
+    yield "create a document", Request("/api/documents", "POST", NEW_DOCUMENT, token)
+    yield "change a document", Request(f"/api/documents/{document}", "PUT", {"title": "%d"}, token)
+    yield "create a task", Request("/api/tasks", "POST", {"title": "A task"}, token)
+    yield "change a task", Request(f"/api/tasks/{task}", "PUT", {"title": "%d"}, token)
+    message = {"conversationId": conversation, "content": "A message"}
+    yield "send a message", Request("/api/messages", "POST", message, token)
+
+
+def journeys(server: Server, request: Request, count: Callable[[], int]) -> int:
+    """How many a request takes, once its selects are prepared."""
+    for turn in range(3):
+        before = count()
+        # Another title each time: a change to the same one writes nothing.
+        call(server, *request._replace(body=json.loads(json.dumps(request.body).replace("%d", str(turn)))))
+    return count() - before
+
+
+def crowd(servers: list[Server], seconds: float, requests: list[Request]) -> float:
+    """Replies a second to sixteen clients, spread over the servers and the accounts."""
+    began = time.perf_counter()
+
+    def run(number: int) -> int:
+        replies = 0
+        with connect(servers[number % len(servers)]) as connection:
+            while time.perf_counter() < began + seconds:
+                send(connection, requests[number % len(requests)])
+                replies += 1
+        return replies
+
+    with ThreadPoolExecutor(16) as pool:
+        return sum(pool.map(run, range(16))) / (time.perf_counter() - began)
+
+
+SECTIONS = {
+    "throughput": throughput,
+    "start": start,
+    "growth": growth,
+    "tail": tail,
+    "writers": writers,
+    "distance": distance,
+}

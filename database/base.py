@@ -170,7 +170,7 @@ def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
     places = f", ({', '.join([db.param] * len(fields))})"
     # A statement for as many as every SQLite binds; of executemany, Postgres' driver makes three journeys.
     for some in chunked(values, 999 // len(fields)):
-        db.execute_sql(insert_statement(model, fields) + places * (len(some) - 1), [*itertools.chain(*some)])
+        db.defer_sql(insert_statement(model, fields) + places * (len(some) - 1), [*itertools.chain(*some)])
 
 
 class Table(Model):

@@ -109,14 +109,28 @@ def one(selector: Callable[..., Select], id: int, user: int, everything: bool) -
     return found[0] if found else None
 
 
-def whole(model: Any, rule: Callable[[Any], Any] | None, id: int, user: int) -> Any | None:
-    """The row `id` as an instance of `model`, if `rule(user)` holds for it, else None."""
+def only(query: Any, rule: Any) -> Any:
+    """`query` with the conditions of the select `rule`."""
+    return query if rule._where is None else query.where(rule._where)
+
+
+def whole(
+    selector: Callable[..., Select], rule: Callable[[Any], Any] | None, id: int, user: int, everything: bool
+) -> Any | None:
+    """The row `id` among those of `selector(user, everything)` as an instance, to be changed.
+
+    None if it is not there, or `rule(user)` does not hold for it. On Postgres the row is locked until the transaction
+    ends: who would change it as well waits, and then gets it as it is by then.
+    """
+    model: Any = model_of(selector)
 
     def build() -> Select:
-        query = model.select().where(model.id == slot("id"))
-        return query if rule is None else query.where(rule(slot("user")))
+        query = only(model.select(), selector(slot("user"), everything)).where(model.id == slot("id"))
+        query = query if rule is None else query.where(rule(slot("user")))
+        # Not FOR UPDATE, which new rows that refer to this one would wait for.
+        return query.for_update("FOR NO KEY UPDATE") if db.for_update else query
 
-    found = prepare((model, "whole", rule), build)(id=id, user=user)
+    found = prepare((selector, "whole", rule, everything), build)(id=id, user=user)
     return model(__no_default__=True, **found[0]._asdict()) if found else None
 
 

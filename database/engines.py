@@ -25,6 +25,10 @@ from playhouse.pool import PooledPostgresqlDatabase
 
 #: The key of the advisory lock by which the processes on one Postgres write in turn.
 WRITE_LOCK = 0x48414C4F
+#: With an account's id, the key of the lock by which the writes of one account are done in turn.
+ACCOUNT_LOCK = 0x48414C50
+#: How many statements without a result may wait for the next one.
+MAX_DEFERRED = 20
 
 #: Seconds between two looks for statements that are beyond their deadline.
 LOOK = 0.2
@@ -164,7 +168,7 @@ class SQLite(SqliteDatabase):
                             connection.interrupt()  # of one that rests, it does nothing
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, account: int | None) -> Iterator[None]:
         """The turn to write among the threads of this process. Raises OperationalError."""
         with self.turns.enter() as until:
             if not self._turn.acquire(timeout=max(until - time.monotonic(), 0)):
@@ -192,6 +196,9 @@ class SQLite(SqliteDatabase):
 
     def _wait_for_locks(self, seconds: float) -> None:
         self.connection().execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 0)}")
+
+    def defer_sql(self, sql: str, params: Any = None) -> None:
+        self.execute_sql(sql, params)
 
     def commit(self) -> None:
         self._allow(math.inf)
@@ -248,28 +255,68 @@ class Postgres(PooledPostgresqlDatabase):
         self.turns = turns
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Set until when `begin` may wait. Raises OperationalError."""
-        with self.turns.enter() as _thread.until:
+    def turn(self, account: int | None) -> Iterator[None]:
+        """Set until when the next transaction may wait, and beside whom it may write. Raises OperationalError."""
+        with self.turns.enter() as until:
+            _thread.until, _thread.account = until, account
             yield
 
     def begin(self, isolation_level: Any = None) -> None:
-        """Begin a transaction and wait for its turn, in one journey."""
+        """Begin a transaction and wait for its turn: together with its first statement, so in one journey."""
+        self.connection()  # Peewee opens it at the first statement, and forgets its transactions
         wait = max(int((_thread.until - time.monotonic()) * 1000), 1)
         then = 0 if is_unhurried() else self._statement_timeout
-        # An advisory lock is a number that Postgres lets one transaction hold at a time, until it ends.
-        lock = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
-        cursor = self.cursor()
-        try:
-            with __exception_wrapper__:
-                cursor.execute(
-                    f"BEGIN; SET LOCAL statement_timeout = {wait}; {lock}; SET LOCAL statement_timeout = {then}"
-                )
-        except Exception:
-            with suppress(Exception):  # the connection may be gone
-                self.rollback()
-            raise
+        # An advisory lock is a number that Postgres lets one transaction hold at a time, until it ends. Held
+        # shared, it keeps out only those who want it for themselves.
+        locks = [f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"]
+        if _thread.account is not None:
+            locks = [
+                f"SELECT pg_advisory_xact_lock_shared({WRITE_LOCK})",
+                f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {_thread.account})",
+            ]
+        timeout = "SET LOCAL statement_timeout = "
+        self._deferred.extend((sql, None) for sql in ("BEGIN", f"{timeout}{wait}", *locks, f"{timeout}{then}"))
+
+    @property
+    def _deferred(self) -> list[tuple[str, Any]]:
+        """The statements of this thread that go with its next one."""
+        if not hasattr(_thread, "deferred"):
+            _thread.deferred = []
+        return _thread.deferred
+
+    def defer_sql(self, sql: str, params: Any = None) -> None:
+        """Execute a statement of a transaction whose result nobody needs: together with the next one.
+
+        An error that it causes is raised by that one.
+        """
+        self._deferred.append((sql, params))
+        if len(self._deferred) > MAX_DEFERRED:
+            self.execute_sql("SELECT 1")
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        deferred = self._deferred[:]
+        if not deferred:
+            return super().execute_sql(sql, params)
+        self._deferred.clear()
+        # psycopg's pipeline mode sends statements without waiting for the reply to each.
+        with __exception_wrapper__, self.connection().pipeline():
+            for statement in deferred:
+                self.cursor().execute(*statement)
+            cursor = self.cursor()
+            cursor.execute(sql, params)
+        return cursor
+
+    def commit(self) -> None:
+        if not self._deferred or self._deferred[0][0] != "BEGIN":
+            self.execute_sql("COMMIT")
+        self._deferred.clear()
         self.turns.move()
+
+    def rollback(self) -> None:
+        begun = not self._deferred or self._deferred[0][0] != "BEGIN"
+        self._deferred.clear()
+        if begun:
+            super().rollback()
 
     def _is_closed(self, connection: Any) -> bool:
         """Whether a connection of the pool was cut meanwhile. Peewee sends a query to find out: a second journey."""
@@ -330,20 +377,36 @@ def release() -> None:
         db.close()
 
 
+def lost_a_race(error: Exception) -> bool:
+    """Whether Postgres refused a statement because of a parallel transaction, so that it may succeed if it is repeated.
+
+    These are SQLSTATEs: a serialization failure, a deadlock, a unique value that another one wrote first.
+    """
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in ("40001", "40P01", "23505")
+
+
+def lock_account(account: int) -> None:
+    """Keep the writes of another account waiting until this transaction ends (on SQLite there is one writer anyway)."""
+    if isinstance(db.obj, Postgres):
+        db.defer_sql(f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {account})")
+
+
 @contextmanager
-def write() -> Iterator[None]:
-    """One transaction, and one writer at a time on either database: the only way to write.
+def write(account: int | None = None) -> Iterator[None]:
+    """One transaction, alone: the only way to write.
 
     Many refusals depend on other rows (the last super admin, a quota, a cycle of folders). On Postgres a
-    transaction alone does not see what a parallel one is about to commit; with turns, both databases give
-    the same promise. An exception, so also `abort()`, rolls everything back. Raises OperationalError if the
-    turn does not come in time.
+    transaction does not see what a parallel one is about to commit; if it is alone, both databases give the
+    same promise. With an `account`, the writes of other accounts may go on beside it on Postgres: for rules that
+    concern only what the account owns, and rows that are locked (`compiled.whole`). On SQLite there is one writer.
+
+    An exception, so also `abort()`, rolls everything back. Raises OperationalError if the turn does not come in time.
     """
     if db.in_transaction():  # it has its turn
         with db.atomic():
             yield
         return
-    with db.turn(), db.atomic():
+    with db.turn(account), db.atomic():
         yield
     if isinstance(db.obj, SQLite):
         db.check_file()  # before anybody is told that it was written

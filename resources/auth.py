@@ -114,7 +114,7 @@ def login(data):
     if user is None or not fits:
         log.warning("login failed for user %s from %s", user.id if user else "(unknown)", request.remote_addr)
         security.refuse_401("bad_credentials", "Wrong account or password")
-    with security.write():
+    with security.write(user.id):
         passwords.forgive(attempts)
         unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
         if unchanged and unchanged.status == "active":
@@ -154,7 +154,7 @@ def refresh(data):
     if claims is None:
         security.refuse_401("invalid_token", "The token is not valid")
     now = engines.now().timestamp()
-    with security.write():
+    with security.write(int(claims["sub"])):
         token = RefreshToken.jti == claims["jti"]
         session = Session.select().join(RefreshToken).where(token).first()
         if session is None or session.ended_at or session.expires_at <= engines.now():

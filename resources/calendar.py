@@ -145,7 +145,7 @@ def list_events(args):
 @blp.route("", methods=["POST"])
 @blp.require("calendar:create")
 @blp.arguments(EVENT)
-@blp.response(201, EVENT, message="Event created", errors=(429,))
+@blp.response(201, EVENT, message="Event created", alone=False, errors=(429,))
 def create_event(data):
     """Make an event, and invite people to it"""
     refuse_more_than(limits.ROWS, Event)
@@ -167,7 +167,7 @@ def get_event(event_id):
 @blp.route("/<id:event_id>", methods=["PUT", "PATCH"])
 @blp.require("calendar:update")
 @blp.arguments(EVENT_CHANGES)
-@blp.response(200, EVENT, message="Event updated", errors=(429,))
+@blp.response(200, EVENT, message="Event updated", alone=False, errors=(429,))
 def update_event(data, event_id):
     """Change an event you organise; `attendeeIds` says who is invited from now on"""
     event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
@@ -182,7 +182,7 @@ def update_event(data, event_id):
 
 @blp.route("/<id:event_id>", methods=["DELETE"])
 @blp.require("calendar:delete")
-@blp.response(200, message="Event deleted")
+@blp.response(200, message="Event deleted", alone=False)
 def delete_event(event_id):
     """Delete an event you organise"""
     event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
@@ -193,7 +193,7 @@ def delete_event(event_id):
 @blp.route("/<id:event_id>/attendees", methods=["POST"])
 @blp.require("calendar:update")
 @blp.arguments(InviteArgs())
-@blp.response(201, EVENT, message="Attendees invited", errors=(429,))
+@blp.response(201, EVENT, message="Attendees invited", alone=False, errors=(429,))
 def add_attendees(data, event_id):
     """Invite people to an event you organise"""
     event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
@@ -219,7 +219,7 @@ def remove_attendee(event_id, user_id):
 @blp.route("/<id:event_id>/respond", methods=["PUT", "PATCH"])
 @blp.require("calendar:view")
 @blp.arguments(AnswerArgs())
-@blp.response(200, EVENT, message="Answer saved")
+@blp.response(200, EVENT, message="Answer saved", alone=False)
 def respond_to_event(data, event_id):
     """Answer your own invitation"""
     event = get_or_404(Event.visible_to, event_id, change=True)

@@ -110,7 +110,7 @@ def remember_reader(document: Any) -> Any:
     if document.read:
         return document
     try:
-        with engines.write():
+        with engines.write(current_user.id):
             DocumentReader.create(document=document.id, user=current_user.id)
     except peewee.IntegrityError:
         return document  # another tab was faster, or the document is gone since
@@ -137,7 +137,7 @@ def list_documents(args):
 @blp.route("", methods=["POST"])
 @blp.require("documents:create")
 @blp.arguments(DOCUMENT)
-@blp.response(201, DOCUMENT, message="Document created")
+@blp.response(201, DOCUMENT, message="Document created", alone=False)
 def create_document(data):
     """Write a document"""
     refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
@@ -159,7 +159,7 @@ def get_document(document_id):
 @blp.route("/<id:document_id>", methods=["PUT", "PATCH"])
 @blp.require("documents:update")
 @blp.arguments(DOCUMENT_CHANGES)
-@blp.response(200, DOCUMENT, message="Document updated")
+@blp.response(200, DOCUMENT, message="Document updated", alone=False)
 def update_document(data, document_id):
     """Change a document; an `edit` share opens title, content and tags"""
     document = get_or_404(Document.visible_to, document_id, change=Document.editable_by)
@@ -178,7 +178,7 @@ def update_document(data, document_id):
 
 @blp.route("/<id:document_id>", methods=["DELETE"])
 @blp.require("documents:delete")
-@blp.response(200, message="Document deleted")
+@blp.response(200, message="Document deleted", alone=False)
 def delete_document(document_id):
     """Delete a document you wrote"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
@@ -202,7 +202,7 @@ def batch_delete_documents(data):
 @blp.route("/<id:document_id>/share", methods=["POST"])
 @blp.require("documents:update")
 @blp.arguments(ShareArgs())
-@blp.response(200, DOCUMENT, message="Document shared", errors=(429,))
+@blp.response(200, DOCUMENT, message="Document shared", alone=False, errors=(429,))
 def share_document(data, document_id):
     """Let others read a document you wrote, or edit it too"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
@@ -218,7 +218,7 @@ def share_document(data, document_id):
 @blp.route("/<id:document_id>/unshare", methods=["POST"])
 @blp.require("documents:update")
 @blp.arguments(UnshareArgs())
-@blp.response(200, DOCUMENT, message="Document no longer shared")
+@blp.response(200, DOCUMENT, message="Document no longer shared", alone=False)
 def unshare_document(data, document_id):
     """Take a document back from some of those it is shared with, or from all"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)

@@ -67,7 +67,7 @@ def list_messages(args):
 @blp.route("", methods=["POST"])
 @blp.require("messages:create")
 @blp.arguments(MESSAGE)
-@blp.response(201, MESSAGE, message="Message sent", errors=(429,))
+@blp.response(201, MESSAGE, message="Message sent", alone=False, errors=(429,))
 def send_message(data):
     """Write to a person or into a conversation; the first message to a person opens the conversation"""
     refuse_more_than(limits.MESSAGES, Message)
@@ -87,7 +87,7 @@ def get_message(message_id):
 
 @blp.route("/<id:message_id>/read", methods=["PUT", "PATCH"])
 @blp.require("messages:update")
-@blp.response(200, MESSAGE, message="Marked as read")
+@blp.response(200, MESSAGE, message="Marked as read", alone=False)
 def read_message(message_id):
     """Mark a message as read by you"""
     message = get_or_404(Message.visible_to, message_id, change=True)

@@ -88,7 +88,7 @@ def count_unread_notifications():
 
 @blp.route("/<id:notification_id>/read", methods=["PUT", "PATCH"])
 @blp.require("notifications:update")
-@blp.response(200, NOTIFICATION, message="Marked as read")
+@blp.response(200, NOTIFICATION, message="Marked as read", alone=False)
 def read_notification(notification_id):
     """Mark a notification as read; `readAt` stays that of the first time"""
     notification = get_or_404(Notification.visible_to, notification_id, change=True)
@@ -97,7 +97,7 @@ def read_notification(notification_id):
 
 @blp.route("/read-all", methods=["PUT", "PATCH"])
 @blp.require("notifications:update")
-@blp.response(200, UpdatedSchema(), message="Marked as read")
+@blp.response(200, UpdatedSchema(), message="Marked as read", alone=False)
 def read_all_notifications():
     """Mark all your notifications as read"""
     return {"updated": Notification.update(read=True, read_at=engines.now()).where(own_unread()).execute()}
@@ -105,7 +105,7 @@ def read_all_notifications():
 
 @blp.route("/<id:notification_id>", methods=["DELETE"])
 @blp.require("notifications:delete")
-@blp.response(200, message="Notification deleted")
+@blp.response(200, message="Notification deleted", alone=False)
 def delete_notification(notification_id):
     """Delete a notification"""
     get_or_404(Notification.visible_to, notification_id, change=True).delete_instance()

@@ -57,7 +57,7 @@ def list_tasks(args):
 @blp.route("", methods=["POST"])
 @blp.require("tasks:create")
 @blp.arguments(TASK)
-@blp.response(201, TASK, message="Task created", errors=(429,))
+@blp.response(201, TASK, message="Task created", alone=False, errors=(429,))
 def create_task(data):
     """Make a task for yourself or for somebody else"""
     references("assigneeId", User.contacts, data.get("assignee_id"))
@@ -79,7 +79,7 @@ def get_task(task_id):
 @blp.route("/<id:task_id>", methods=["PUT", "PATCH"])
 @blp.require("tasks:update")
 @blp.arguments(TASK_CHANGES)
-@blp.response(200, TASK, message="Task updated", errors=(429,))
+@blp.response(200, TASK, message="Task updated", alone=False, errors=(429,))
 def update_task(data, task_id):
     """Change a task you made or were given"""
     task = get_or_404(Task.visible_to, task_id, change=True)
@@ -93,7 +93,7 @@ def update_task(data, task_id):
 
 @blp.route("/<id:task_id>", methods=["DELETE"])
 @blp.require("tasks:delete")
-@blp.response(200, message="Task deleted")
+@blp.response(200, message="Task deleted", alone=False)
 def delete_task(task_id):
     """Delete a task you made"""
     task = get_or_404(Task.visible_to, task_id, change=Task.owned_by)

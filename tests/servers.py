@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +58,9 @@ class Server:
         status, text = self.ask(*request, **options)
         return status, json.loads(text)
 
-    def log_in(self, email: str = "admin@example.com") -> str:
+    def log_in(self, email: str = "admin@example.com", password: str = "123456") -> str:
         """An access token of a seeded account."""
-        return self.call("POST", "/api/auth/login", {"email": email, "password": "123456"})[1]["accessToken"]
+        return self.call("POST", "/api/auth/login", {"email": email, "password": password})[1]["accessToken"]
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -64,6 +68,35 @@ class Server:
         self.process.wait(15)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+class Several:
+    """Servers on one database: each request goes to the next."""
+
+    def __init__(self, *servers: Server):
+        self.servers, self._next = servers, itertools.cycle(servers)
+
+    def call(self, *request: Any, **options: Any) -> tuple[int, Any]:
+        return next(self._next).call(*request, **options)
+
+    def log_in(self, *account: str) -> str:
+        return next(self._next).log_in(*account)
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """The replies to calls that all start at the same moment."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        gate.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def statuses(replies: Iterable[tuple[int, Any]]) -> Counter[int]:
+    return Counter(status for status, _ in replies)
 
 
 def started(folder: Path, number: int, *options: str, first: str = "", **variables: str) -> Server:

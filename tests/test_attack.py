@@ -220,8 +220,8 @@ def test_nobody_writes_who_is_suspended_while_the_request_waits_for_its_turn(app
     victim, write = client_with("*"), engines.write
 
     @contextmanager
-    def late():
-        with write():
+    def late(*account):
+        with write(*account):
             User.update(status="suspended").where(User.id == victim.id).execute()
             yield
 

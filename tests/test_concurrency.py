@@ -1,37 +1,20 @@
 """Many clients at once, over HTTP against the real server: no write is lost, and of many who race one wins."""
 
 import socket
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
+from tests.servers import Several, at_once, statuses
 from web import limits
 
 CROWD = 16
 
 
-def at_once(calls):
-    """The replies to calls that all start at the same moment."""
-    gate = threading.Barrier(len(calls))
-
-    def run(call):
-        gate.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-def statuses(replies):
-    return Counter(status for status, _ in replies)
-
-
 @pytest.fixture
 def server(serve):
-    return serve(LOG_LEVEL="ERROR")
+    """Two processes on one database, in turn."""
+    return Several(*(serve(LOG_LEVEL="ERROR") for _ in range(2)))
 
 
 @pytest.fixture
@@ -39,8 +22,8 @@ def token(server):
     return server.log_in()
 
 
-def test_sixteen_writers_of_two_processes_meet_no_lock_and_lose_no_update(serve, server, token):
-    servers = (server, serve(LOG_LEVEL="ERROR"))
+def test_sixteen_writers_of_two_processes_meet_no_lock_and_lose_no_update(server, token):
+    servers = server.servers
     times = {"start": "2026-11-24T10:00:00Z", "end": "2026-11-24T11:00:00Z"}
     event = server.call("POST", "/api/calendar/events", {"title": "会", **times}, token)[1]["data"]
     people = [row["id"] for row in server.call("GET", "/api/contacts?pageSize=16", None, token)[1]["data"]["items"]]
@@ -131,7 +114,8 @@ def test_a_thousand_idle_connections_leave_the_service_unaffected(serve):
     assert server.log.read_text() == ""
 
 
-def test_a_reply_does_not_wait_for_the_next_request_of_its_connection(server):
+def test_a_reply_does_not_wait_for_the_next_request_of_its_connection(serve):
+    server = serve(LOG_LEVEL="ERROR")
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as connection:
         paths = (b"/health", b"/api/tasks?_delay=500")
         # Both at once, as HTTP pipelining has it (RFC 9112, 9.3.2).

@@ -165,7 +165,7 @@ def test_a_reader_who_cannot_be_remembered_reads_all_the_same(owner, monkeypatch
     document = new_document(owner)
 
     @contextmanager
-    def broken():
+    def broken(account):
         raise error("disk is full\nat line 1")
         yield
 

@@ -30,6 +30,8 @@ def refuse_more_than(most: int, model: type[BaseModel]) -> None:
 
 def refuse_full_storage(owner: int, size: int) -> None:
     """413 if `size` more bytes are too many for what `owner` may store, files and documents together."""
+    if owner != current_user.id:
+        engines.lock_account(owner)  # whose own writes go on beside this one
     used = sum(File.used_by(owner).values())
     if used + size > current_app.config["STORAGE_QUOTA_MB"] * limits.MB:
         refuse(413, "Your storage is full")

@@ -40,6 +40,8 @@ SWEEP_SECONDS = 5
 STATEMENT_SECONDS = 2.0
 #: Seconds that a request waits for its turn to write, lock of the database included, before it is 503.
 WRITE_SECONDS = 5.0
+#: How often a write that lost a race against a parallel one is tried in all.
+ATTEMPTS = 3
 #: Searches through the contents of documents at the same time; each reads every document in sight.
 SEARCHES = 4
 #: Seconds that a search waits for one of these to end before it is 503: most take a hundredth of that.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn, cast
 
 import jwt
 from flask import current_app, g, request
+from peewee import IntegrityError, OperationalError
 from werkzeug.local import LocalProxy
 
 from database import engines
@@ -96,16 +97,32 @@ def admit(permissions: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def write() -> Iterator[None]:
+def write(account: int | None = None) -> Iterator[None]:
     """One transaction of a request (`engines.write`), in which its caller is still who may do this: 401, 403.
 
     A request waits for its turn, and for a hash, and meanwhile its caller may have been demoted, suspended or deleted.
     So the caller is read again as the transaction begins: nobody writes after that was acknowledged.
     """
-    with engines.write():
+    with engines.write(account):
         if "caller" in g:
             admit(g.get("admitted_by", ()))
         yield
+
+
+def write_beside(work: Callable[[], Any]) -> Any:
+    """The result of `work`, done in one transaction of the caller's account (`write`) beside those of others.
+
+    Two that wait for each other's rows, or create the same row, do not both succeed: the database refuses one, which is
+    done again. After the third refusal its OperationalError or IntegrityError is raised.
+    """
+    for attempt in range(limits.ATTEMPTS):
+        try:
+            with write(current_user.id):
+                return work()
+        except (OperationalError, IntegrityError) as error:
+            if attempt == limits.ATTEMPTS - 1 or not engines.lost_a_race(error):
+                raise
+    raise AssertionError("unreachable")
 
 
 def refuse_401(reason: str, text: str, token_sent: bool = False) -> NoReturn:

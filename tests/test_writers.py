@@ -1,0 +1,212 @@
+"""Writers of several accounts at once: who waits for whom, and what they may not spoil."""
+
+import threading
+import time
+
+import peewee
+import psycopg
+import pytest
+from flask import g
+
+from database import compiled, engines
+from models import File, Task, User
+from tests.servers import Several, at_once, statuses
+from web import api, limits, security
+
+#: The routes that write beside other accounts, and why none of their rules can be spoiled by that.
+BESIDE = {
+    "documents.create_document": "limits count what the caller owns",
+    "documents.update_document": "concerns the locked row; the author's storage has its own lock",
+    "documents.delete_document": "concerns the locked row",
+    "documents.share_document": "concerns the locked row, and who may be told counts for the caller",
+    "documents.unshare_document": "concerns the locked row",
+    "tasks.create_task": "limits count what the caller owns",
+    "tasks.update_task": "concerns the locked row",
+    "tasks.delete_task": "concerns the locked row",
+    "messages.send_message": "limits count for the caller; two who begin the same conversation: one begins again",
+    "messages.read_message": "concerns the caller's own mark",
+    "notifications.read_notification": "concerns the caller's own row",
+    "notifications.read_all_notifications": "concerns the caller's own rows",
+    "notifications.delete_notification": "concerns the caller's own row",
+    "calendar.create_event": "limits count what the caller owns",
+    "calendar.update_event": "concerns the locked row",
+    "calendar.delete_event": "concerns the locked row",
+    "calendar.add_attendees": "concerns the locked row, and who may be told counts for the caller",
+    "calendar.respond_to_event": "concerns the caller's invitation to the locked row",
+}
+
+
+def test_who_writes_beside_others_has_a_reason(app):
+    """Alone is the default: whoever writes a new route need not think of parallel writers."""
+    beside = set()
+    for rule in app.url_map.iter_rules():
+        if rule.methods & set(api.WRITING) and not getattr(app.view_functions[rule.endpoint], "alone", True):
+            beside.add(rule.endpoint)
+    assert beside == set(BESIDE)
+
+
+@pytest.fixture
+def on_postgres(database_url):
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one writer")
+
+
+def begin_and_hold(account, held, end):
+    try:
+        with engines.write(account):
+            User.select().exists()
+            held.set()
+            end.wait(10)
+    finally:
+        engines.release()
+
+
+@pytest.mark.parametrize(
+    ("holder", "other", "waits"), [(1, 2, False), (1, 1, True), (None, 2, True), (1, None, True), (None, None, True)]
+)
+def test_who_waits_for_whom(app, on_postgres, holder, other, waits):
+    """Different accounts do not; an account waits for itself, and who is alone for everybody."""
+    held, end, done = threading.Event(), threading.Event(), threading.Event()
+    first = threading.Thread(target=begin_and_hold, args=(holder, held, end))
+    first.start()
+    assert held.wait(10)
+    second = threading.Thread(target=begin_and_hold, args=(other, done, end))
+    second.start()
+    try:
+        assert done.wait(0.3 if waits else 10) is not waits
+    finally:
+        end.set()
+        first.join()
+        second.join()
+    assert done.is_set()
+
+
+def test_a_row_to_be_changed_is_locked_and_then_read_as_it_is_by_then(app, on_postgres, root, demo):
+    task = Task.create(title="一", creator=root.id)
+    seen, read = [], threading.Event()
+
+    def second():
+        try:
+            with engines.write(demo.id):
+                read.set()
+                seen.append(compiled.whole(Task.visible_to, None, task.id, demo.id, True).title)
+        finally:
+            engines.release()
+
+    with engines.write(root.id):
+        row = compiled.whole(Task.visible_to, None, task.id, root.id, True)
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert read.wait(10)
+        time.sleep(0.1)
+        assert seen == []
+        row.change(title="二")
+    thread.join()
+    assert seen == ["二"]
+
+
+def test_what_a_parallel_deletion_took_away_is_404_and_not_403(app, demo, monkeypatch):
+    """The row was seen, and is gone when it is to be locked."""
+    task = Task.create(title="一", creator=demo.id)
+    whole = compiled.whole
+
+    def gone(*args):
+        Task.delete().where(Task.id == task.id).execute()
+        return whole(*args)
+
+    monkeypatch.setattr(compiled, "whole", gone)
+    assert demo.delete(f"/api/tasks/{task.id}").status_code == 404
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "23505"])
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_write_that_lost_a_race_is_repeated_twice(app, demo, monkeypatch, state, failures):
+    error = psycopg.errors.lookup(state)("lost")
+    kind = peewee.IntegrityError if state == "23505" else peewee.OperationalError
+    raised = kind("lost")
+    raised.orig = error
+    create, calls = Task.create, []
+
+    def losing(**values):
+        calls.append(values)
+        made = create(**values)
+        if len(calls) <= failures:
+            raise raised
+        return made
+
+    monkeypatch.setattr(Task, "create", losing)
+    reply = demo.post("/api/tasks", {"title": "一", "description": "二"})
+    assert len(calls) == min(failures + 1, limits.ATTEMPTS)
+    assert (reply.status_code == 201) is (failures < limits.ATTEMPTS)
+    # Nothing of an attempt that failed stays, and each attempt has the whole body.
+    assert Task.select().where(Task.title == "一").count() == (failures < limits.ATTEMPTS)
+    assert all(values["description"] == "二" for values in calls)
+
+
+def test_two_who_wait_for_each_other_both_write(app, on_postgres, monkeypatch):
+    """Postgres ends one of two transactions in a deadlock after a second; it is repeated."""
+    root, demo = User.get(User.email == "admin@example.com"), User.get(User.email == "demo@halolight.h7ml.cn")
+    tasks = [Task.create(title="一", creator=root), Task.create(title="二", creator=root)]
+    both, tries = threading.Barrier(2, timeout=10), []
+
+    def run(user, order):
+        def work():
+            tries.append(user.id)
+            for number, task in enumerate(order):
+                Task.update(progress=Task.progress + 1).where(Task.id == task.id).execute()
+                if number == 0 and len(tries) <= 2:
+                    both.wait()
+
+        with app.test_request_context():
+            g.caller = security.Caller(user.id, 0, 0, "super_admin", ("*",))
+            monkeypatch.setattr(security, "admit", lambda permissions: g.caller)
+            security.write_beside(work)
+            engines.release()
+
+    threads = [threading.Thread(target=run, args=each) for each in ((root, tasks), (demo, tasks[::-1]))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tries) == 3
+    assert [task.progress for task in Task.select().where(Task.id.in_(tasks))] == [2, 2]
+
+
+# --- Two processes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def servers(serve):
+    return Several(*(serve(LOG_LEVEL="ERROR", STORAGE_QUOTA_MB="1") for _ in range(2)))
+
+
+@pytest.mark.thorough
+def test_limits_of_an_account_hold_under_parallel_writers(servers, database_url, amount):
+    """Storage, and notifications a minute: both are counted before they are used up."""
+    token = servers.log_in("demo@halolight.h7ml.cn")
+    me = servers.call("GET", "/api/auth/me", None, token)[1]["data"]["id"]
+    body = {"title": "大", "content": "x" * 200_000}
+    replies = at_once([lambda: servers.call("POST", "/api/documents", body, token)] * amount(8, 16))
+    assert set(statuses(replies)) == {201, 413}
+    engines.connect(database_url)
+    try:
+        stored = sum(File.used_by(me).values())
+    finally:
+        engines.db.close_all()
+    assert 800_000 < stored <= limits.MB
+
+
+@pytest.mark.thorough
+def test_two_who_write_to_each_other_at_once_have_one_conversation(servers, database_url, amount):
+    root = servers.log_in()
+    for turn in range(amount(2, 40)):
+        person = {"email": f"new{turn}@example.com", "password": "secret-123", "roleId": 1}
+        status, body = servers.call("POST", "/api/users", person, root)
+        assert status == 201, body
+        new = servers.log_in(person["email"], person["password"])
+        me = servers.call("GET", "/api/auth/me", None, root)[1]["data"]["id"]
+        pairs = [(root, body["data"]["id"]), (new, me)] * 2
+        bodies = [(token, {"recipientId": other, "content": "喂"}) for token, other in pairs]
+        replies = at_once([lambda b=b: servers.call("POST", "/api/messages", b[1], b[0]) for b in bodies])
+        assert statuses(replies) == {201: 4}
+        assert len({body["data"]["conversationId"] for _, body in replies}) == 1
