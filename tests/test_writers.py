@@ -1,7 +1,10 @@
 """Writers of several accounts at once: who waits for whom, and what they may not spoil."""
 
+import contextlib
+import http.client
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import peewee
 import psycopg
@@ -210,3 +213,38 @@ def test_two_who_write_to_each_other_at_once_have_one_conversation(servers, data
         replies = at_once([lambda b=b: servers.call("POST", "/api/messages", b[1], b[0]) for b in bodies])
         assert statuses(replies) == {201: 4}
         assert len({body["data"]["conversationId"] for _, body in replies}) == 1
+
+
+@pytest.mark.thorough
+def test_a_process_that_is_killed_loses_nothing_acknowledged_and_the_other_goes_on(servers, database_url, amount):
+    token, acknowledged, end = servers.log_in(), ([], []), threading.Event()
+
+    def write(number):
+        server, mine = servers.servers[number % 2], acknowledged[number % 2]
+        with contextlib.suppress(OSError, http.client.HTTPException):  # what a client sees of a killed server
+            while not end.is_set():
+                status, body = server.call("POST", "/api/tasks", {"title": "事"}, token)
+                assert status == 201, body
+                mine.append(body["data"]["id"])
+
+    with ThreadPoolExecutor(16) as pool:
+        writers = [pool.submit(write, number) for number in range(16)]
+        wait_for(lambda: all(len(each) >= amount(20, 200) for each in acknowledged))
+        servers.servers[0].process.kill()
+        before = len(acknowledged[1])
+        wait_for(lambda: len(acknowledged[1]) >= before + amount(20, 200))
+        end.set()
+    assert [writer.exception() for writer in writers] == [None] * 16
+    engines.connect(database_url)
+    try:
+        stored = {id for (id,) in Task.select(Task.id).tuples()}
+    finally:
+        engines.db.close_all()
+    assert stored.issuperset(acknowledged[0] + acknowledged[1])
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
