@@ -1,4 +1,4 @@
-"""The resources of the API, one module each; a new one is added to this list."""
+"""The resources of the API, one module each; add a new one to one of the groups."""
 
 from resources import (
     auth,
@@ -21,9 +21,8 @@ from resources import (
     users,
 )
 
-RESOURCES = (
-    *(auth.blp, sessions.blp, users.blp, contacts.blp, avatars.blp, roles.blp, permissions.blp, teams.blp),
-    *(documents.blp, folders.blp, files.blp),
-    *(messages.blp, conversations.blp, notifications.blp, calendar.blp, tasks.blp),
-    *(dashboard.blp, system.blp),
-)
+PEOPLE = (auth, sessions, users, contacts, avatars, roles, permissions, teams)
+STORAGE = (documents, folders, files)
+WORK = (messages, conversations, notifications, calendar, tasks)
+OVERVIEW = (dashboard, system)
+RESOURCES = [module.blp for module in (*PEOPLE, *STORAGE, *WORK, *OVERVIEW)]

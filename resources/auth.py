@@ -1,4 +1,4 @@
-"""Logging in and out, renewing tokens, passwords forgotten and changed."""
+"""Authentication: login, logout, registration, tokens and passwords."""
 
 import logging
 from datetime import timedelta
@@ -14,12 +14,11 @@ from models import Mail, RefreshToken, Role, Session, User, Visit
 from resources.users import ME, USERNAME, MeSchema, password_field
 from web import fields, limits, passwords, security
 from web.api import Blueprint, Schema, answer, current_user, get_or_404, refuse, refuse_field
-from web.fields import MAX_ID
 
-blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Logging in, tokens, passwords")
+blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Login, tokens and passwords")
 log = logging.getLogger("halolight")
 
-#: A spent refresh token is still answered this long (seconds): two tabs renew at once, React runs effects twice.
+#: Seconds in which a spent refresh token still works: two tabs refresh at once, React runs effects twice.
 GRACE = 15
 SESSION_LIFE = timedelta(days=30)
 RESET_LIFE = timedelta(minutes=30)
@@ -40,15 +39,15 @@ class RegisterArgs(Schema):
 
 
 class TokensSchema(Schema):
-    """What a login answers, and a refresh; clients read the tokens at the top level too (contract 1.4)."""
+    """The reply to a login or a refresh. Some clients read the tokens at the top level, so they are repeated there."""
 
     lift = ("accessToken", "refreshToken", "user")
 
-    access_token = fields.String(dump_only=True)
-    refresh_token = fields.String(dump_only=True)
-    token_type = fields.String(dump_only=True)
-    expires_in = fields.Integer(dump_only=True, metadata={"description": "seconds until the access token expires"})
-    user = fields.Nested(MeSchema, dump_only=True)
+    access_token = fields.String()
+    refresh_token = fields.String()
+    token_type = fields.String()
+    expires_in = fields.Integer(metadata={"description": "seconds until the access token expires"})
+    user = fields.Nested(MeSchema)
 
 
 class RefreshArgs(Schema):
@@ -77,7 +76,7 @@ TOKENS = TokensSchema()
 
 
 def open_session(user: User) -> dict[str, Any]:
-    """A new session of `user`, who just proved to be it, as the reply to a login. A login is a visit."""
+    """Log `user` in and return the reply. Counts a visit, and ends the oldest sessions over the limit."""
     now = engines.now()
     session = Session.create(
         user=user,
@@ -98,12 +97,49 @@ def tokens_of(session: Session, refresh_token: RefreshToken) -> dict[str, Any]:
     return security.token_pair(session, refresh_token) | {"user": user}
 
 
+def refresh_claims(token: str) -> dict[str, Any] | None:
+    """The claims of a refresh token, None for any other text; 401 if it has expired."""
+    try:
+        return security.verify(token, "refresh")
+    except jwt.ExpiredSignatureError:
+        security.refuse_401("expired_token", "The token has expired")
+    except jwt.PyJWTError:
+        return None
+
+
+def reset_link(mail: Mail) -> str | None:
+    """The reset link in a mail; None after 30 minutes, or after a password was set. It is not stored."""
+    if mail.used or mail.created_at + RESET_LIFE <= engines.now():
+        return None
+    token = reset_signature(mail.user).dumps([mail.user_id, int(mail.created_at.timestamp())])
+    return f"{current_app.config['FRONTEND_URL']}/reset-password?token={token}"
+
+
+def reset_signature(user: User) -> URLSafeSerializer:
+    """Salted with the current e-mail and password hash: a link is invalid as soon as either changes."""
+    return URLSafeSerializer(current_app.config["JWT_SECRET"], salt=f"reset {user.email} {user.password_hash}")
+
+
+def user_of(token: str) -> User | None:
+    """The user whose password this reset token may set; None if it is forged, older than 30 minutes, or used."""
+    _, claimed = URLSafeSerializer("").loads_unsafe(token)
+    user_id = claimed[0] if isinstance(claimed, list) and claimed else None
+    if type(user_id) is not int or not 0 < user_id <= fields.MAX_ID:
+        return None
+    user = User.get_or_none(User.id == user_id)
+    try:
+        _, made = reset_signature(user).loads(token) if user else (0, 0)
+    except BadData:
+        return None
+    return user if made + RESET_LIFE.total_seconds() > engines.now().timestamp() else None
+
+
 @blp.route("/login", methods=["POST"])
 @blp.public
 @blp.arguments(LoginArgs())
 @blp.response(200, TOKENS, message="Logged in", write=False, errors=(401, 403, 429))
 def login(data):
-    """Log in with e-mail or username"""
+    """Log in with an e-mail address or a username"""
     identity = data.get("email") or data.get("username")
     if not identity:
         refuse_field("email", "Missing data for required field.")
@@ -131,11 +167,11 @@ def login(data):
 @blp.arguments(RegisterArgs())
 @blp.response(201, TOKENS, message="Registered", write=False, errors=(403, 409, 429))
 def register(data):
-    """Make an account with the role `user`, and log in"""
+    """Create an account with the role `user`, and log in"""
     if current_app.config["REGISTRATION"] == "closed":
         refuse(403, "Registration is closed")
     passwords.count_attempt(passwords.address_limit("registrations", limits.REGISTRATIONS))
-    # Looked for before the hash, which costs a thousand times as much; the constraints decide.
+    # Saves the slow hash in most cases. The unique constraint decides.
     if User.select().where(User.email == data["email"]).exists():
         refuse_field("email", "This value is taken.", 409)
     hashed = passwords.hash_password(data.pop("password"))
@@ -149,7 +185,7 @@ def register(data):
 @blp.arguments(RefreshArgs())
 @blp.response(200, TOKENS, message="Token refreshed", write=False, errors=(401,))
 def refresh(data):
-    """Renew the access token; the refresh token is rotated"""
+    """Get a new access token and a new refresh token"""
     claims = refresh_claims(data["refresh_token"])
     if claims is None:
         security.refuse_401("invalid_token", "The token is not valid")
@@ -159,26 +195,17 @@ def refresh(data):
         session = Session.select().join(RefreshToken).where(token).first()
         if session is None or session.ended_at or session.expires_at <= engines.now():
             security.refuse_401("revoked_session", "The session has ended")
-        # One statement decides who of several spends the token (16 tabs renew at once: one heir).
+        # One statement decides which of several concurrent requests spends the token, so it has one successor.
         if RefreshToken.update(spent_at=now).where(token, RefreshToken.spent_at.is_null()).execute():
             security.new_refresh_token(session)
-        if abs(now - (RefreshToken.get(token).spent_at or 0)) <= GRACE:  # also if the clock was set back since
+        if abs(now - (RefreshToken.get(token).spent_at or 0)) <= GRACE:  # abs, because the clock may be set back
             session.change(last_used_at=engines.now())
-            heir = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
-            return answer(tokens_of(session, RefreshToken.get(heir)))
-        # Theft (RFC 9700, 4.14.2): whoever comes second, neither the thief nor the owner can go on.
+            successor = (RefreshToken.session == session) & RefreshToken.spent_at.is_null()
+            return answer(tokens_of(session, RefreshToken.get(successor)))
+        # Theft (RFC 9700, 4.14.2): the server cannot tell the thief from the owner, so it ends the session of both.
         session.change(ended_at=engines.now())
     log.warning("spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id)
     security.refuse_401("refresh_reused", "The refresh token was used before; the session has ended")
-
-
-def refresh_claims(token: str) -> dict[str, Any] | None:
-    try:
-        return security.verify(token, "refresh")
-    except jwt.ExpiredSignatureError:
-        security.refuse_401("expired_token", "The token has expired")
-    except jwt.PyJWTError:
-        return None
 
 
 @blp.route("/logout", methods=["POST"])
@@ -186,9 +213,9 @@ def refresh_claims(token: str) -> dict[str, Any] | None:
 @blp.arguments(LogoutArgs())
 @blp.response(200, message="Logged out", errors=(401,))
 def logout(data):
-    """End the session of the access token or of the refresh token that is sent"""
+    """End the session of the refresh token, or else of the access token, that is sent"""
     claims = refresh_claims(data["refresh_token"]) if data.get("refresh_token") else None
-    # A token that a change of the password took away is genuine still, but no longer one of the session's.
+    # A change of password deletes the session's refresh tokens: they still verify, but are unknown here.
     known = claims and RefreshToken.get_or_none(RefreshToken.jti == claims["jti"])
     session = known.session_id if known else security.authenticate().session
     Session.update(ended_at=engines.now()).where(Session.id == session, Session.ended_at.is_null()).execute()
@@ -197,45 +224,18 @@ def logout(data):
 @blp.route("/forgot-password", methods=["POST"])
 @blp.public
 @blp.arguments(ForgotArgs())
-@blp.response(200, message="If the address is known, a mail with a link is on its way", write=False, errors=(429, 503))
+@blp.response(200, message="If an account has this address, a reset link was sent", write=False, errors=(429, 503))
 def forgot_password(data):
-    """Ask for a link to set a new password"""
+    """Request a link to reset the password"""
     if current_app.config["PRODUCTION"]:
         refuse(503, "Mail delivery is not set up")
     user = User.get_or_none(User.email == data["email"])
     passwords.count_attempt(passwords.account_limits(user, data["email"]))
     with security.write():
-        user = User.get_or_none(User.email == data["email"])  # once more: it may be deleted meanwhile
+        user = User.get_or_none(User.email == data["email"])  # again, because it may have been deleted
         mail = Mail.create(user=user) if user else None
     if user and mail:
         log.info("mail to %s: %s", user.email, reset_link(mail))
-
-
-def reset_link(mail: Mail) -> str | None:
-    """The link of a mail, made anew each time it is shown; None once it is old, or the password was set."""
-    if mail.used or mail.created_at + RESET_LIFE <= engines.now():
-        return None
-    token = reset_signature(mail.user).dumps([mail.user_id, int(mail.created_at.timestamp())])
-    return f"{current_app.config['FRONTEND_URL']}/reset-password?token={token}"
-
-
-def reset_signature(user: User) -> URLSafeSerializer:
-    """Salted with e-mail and password hash of now: a link is dead as soon as either is another."""
-    return URLSafeSerializer(current_app.config["JWT_SECRET"], salt=f"reset {user.email} {user.password_hash}")
-
-
-def user_of(token: str) -> User | None:
-    """Who may set a password by this reset token; None unless it is genuine, 30 minutes old at most, and not used."""
-    _, claimed = URLSafeSerializer("").loads_unsafe(token)
-    user_id = claimed[0] if isinstance(claimed, list) and claimed else None
-    if type(user_id) is not int or not 0 < user_id <= MAX_ID:
-        return None
-    user = User.get_or_none(User.id == user_id)
-    try:
-        _, made = reset_signature(user).loads(token) if user else (0, 0)
-    except BadData:
-        return None
-    return user if made + RESET_LIFE.total_seconds() > engines.now().timestamp() else None
 
 
 @blp.route("/reset-password", methods=["POST"])
@@ -243,26 +243,18 @@ def user_of(token: str) -> User | None:
 @blp.arguments(ResetArgs())
 @blp.response(200, message="Password changed", write=False, errors=(429,))
 def reset_password(data):
-    """Set a new password by the link of a mail; every session ends"""
+    """Set a new password with the token of a reset link; ends all sessions"""
     if user_of(data["token"]) is None:
-        # It proves nothing about any account, so it counts against none.
+        # It does not prove which account it is for, so it counts against the address only.
         passwords.count_attempt(passwords.address_limit("attempts", limits.ADDRESS_ATTEMPTS))
         refuse_field("token", "This link is not valid or was used before.")
     hashed = passwords.hash_password(data["password"])
     with security.write():
-        user = user_of(data["token"])  # once more: another request may have used it meanwhile
+        user = user_of(data["token"])  # again, because another request may have used it
         if user is None:
             refuse_field("token", "This link is not valid or was used before.")
         user.set_password(hashed)
         user.end_sessions()
-
-
-@blp.route("/me")
-@blp.require()
-@blp.response(200, ME)
-def get_current_user():
-    """Who is logged in, as /api/users/me"""
-    return get_or_404(User.visible_to, current_user.id)
 
 
 @blp.route("/change-password", methods=["POST"])
@@ -270,7 +262,7 @@ def get_current_user():
 @blp.arguments(ChangePasswordArgs())
 @blp.response(200, TOKENS, message="Password changed", write=False, errors=(429,))
 def change_password(data):
-    """Change one's own password; every other session ends, this one gets a new pair"""
+    """Change your own password; ends all other sessions and gives this one new tokens"""
     user = User.get_by_id(current_user.id)
     attempts = passwords.count_attempt(passwords.account_limits(user, user.email))
     with passwords.hashing():
@@ -285,6 +277,14 @@ def change_password(data):
         user.set_password(hashed)
         user.end_sessions(but=current_user.session)
         session = Session.get_by_id(current_user.session)
-        session.change(epoch=session.epoch + 1)  # the access tokens so far, which somebody else may have, expire
+        session.change(epoch=session.epoch + 1)  # earlier access tokens, which may be stolen, expire
         RefreshToken.delete().where(RefreshToken.session == session).execute()
         return answer(tokens_of(session, security.new_refresh_token(session)))
+
+
+@blp.route("/me")
+@blp.require()
+@blp.response(200, ME)
+def get_current_user():
+    """Get your own account, as /api/users/me"""
+    return get_or_404(User.visible_to, current_user.id)

@@ -1,4 +1,4 @@
-"""Conversations: private ones of two people, opened by a first message, and groups."""
+"""Conversations: private ones between two users, created by the first message, and groups."""
 
 from typing import Any
 
@@ -8,59 +8,46 @@ from web import fields, limits
 from web.allowances import refuse_crowd, refuse_more_than
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import LongPageArgs, PageArgs, Sort
-from web.fields import avatar_url
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 
 
 def others_in(row: Any) -> list[dict[str, Any]]:
-    """The first members but for the caller; of a conversation with oneself, oneself."""
+    """The first members without the caller; the caller if there is no other."""
     members = row.members[:SHOWN]
     return [member for member in members if member["id"] != current_user.id] or members
 
 
-class Name(fields.Text):
-    """The name that a conversation was given, else those of the others in it, if there are many of the first."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
-        more = "…" if obj.member_count > SHOWN else ""
-        return obj.name or "、".join(member["name"] for member in others_in(obj)) + more
+def shown_name(row: Any) -> str:
+    """The name of a conversation; without one, the names of the others in it."""
+    more = "…" if row.member_count > SHOWN else ""
+    return row.name or "、".join(member["name"] for member in others_in(row)) + more
 
 
-class Picture(fields.String):
-    """Of a private conversation, the other's picture; a group has none, nor has somebody who was deleted."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
-        other = others_in(obj)[0]
-        return avatar_url(other["avatar"], other["id"]) if obj.type == "private" and not obj.name else None
+def shown_avatar(row: Any) -> str | None:
+    """The other user's picture in a private conversation, unless that user was deleted; None for a group."""
+    other = others_in(row)[0]
+    return fields.avatar_url(other["avatar"], other["id"]) if row.type == "private" and not row.name else None
 
 
 class LastMessageSchema(Schema):
-    id = fields.Integer(attribute="last_id")
-    content = fields.String(attribute="last_content")
-    type = fields.Choice(Message.TYPES, attribute="last_type")
-    sender_id = fields.Integer(attribute="last_sender_id")
-    created_at = fields.Instant(attribute="last_created_at")
-
-
-class LastMessage(fields.Nested):
-    """The newest message in the caller's sight, from the columns `last_…` of a row."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any] | None:
-        return self.schema.dump(obj) if obj.last_id is not None else None
+    id = fields.Integer()
+    content = fields.String()
+    type = fields.Choice(Message.TYPES)
+    sender_id = fields.Integer()
+    created_at = fields.Instant()
 
 
 class ConversationSchema(Schema):
     id = fields.Integer(dump_only=True)
     type = fields.Choice(Conversation.TYPES, dump_only=True)
-    name = Name(200)
-    avatar = Picture(dump_only=True, allow_none=True)
+    given_name = fields.Text(200, data_key="name", attribute="name", load_only=True)
+    name = fields.Function(shown_name, metadata={"type": "string"})
+    avatar = fields.Function(shown_avatar, metadata={"type": ["string", "null"]})
     members = fields.People()
-    member_count = fields.Integer(
-        dump_only=True, metadata={"description": f"of a list's conversations `members` are the first {SHOWN}"}
-    )
+    member_count = fields.Integer(dump_only=True, metadata={"description": f"lists show only the first {SHOWN}"})
     member_ids = fields.Several(fields.Id(), 1000, 1, load_only=True, required=True)
-    last_message = LastMessage(LastMessageSchema, dump_only=True, allow_none=True)
+    last_message = fields.Prefixed(LastMessageSchema, "last", allow_none=True)
     unread_count = fields.Integer(dump_only=True)
     updated_at = fields.Instant(dump_only=True)
 
@@ -70,7 +57,7 @@ class ConversationArgs(LongPageArgs):
 
 
 class HistoryArgs(PageArgs):
-    before = fields.Id(metadata={"description": "only older messages than this one: pages shift when messages arrive"})
+    before = fields.Id(metadata={"description": "only messages older than this one, a page that new ones do not shift"})
     sort = Sort(Message)
 
 
@@ -82,7 +69,7 @@ CONVERSATION, CONVERSATIONS = ConversationSchema(), ConversationSchema(many=True
 @blp.arguments(ConversationArgs(), location="query")
 @blp.response(200, CONVERSATIONS)
 def list_conversations(args):
-    """The conversations you are in, the most recently used first"""
+    """List your conversations, the latest message first"""
     return paginate(Conversation.listed, args)
 
 
@@ -91,7 +78,7 @@ def list_conversations(args):
 @blp.arguments(CONVERSATION)
 @blp.response(201, CONVERSATION, message="Conversation created")
 def create_conversation(data):
-    """Make a group of yourself and others, also of one other; a private conversation is opened by a message"""
+    """Create a group with yourself and others; to start a private conversation, send a message"""
     members = data.pop("member_ids")
     references("memberIds", User.contacts, members)
     refuse_crowd("memberIds", len({current_user.id, *members}), Conversation)
@@ -101,31 +88,31 @@ def create_conversation(data):
     return conversation
 
 
-@blp.route("/<id:conversation_id>/messages")
+@blp.route("/<id:conversation_id>", methods=["DELETE"])
 @blp.require("messages:view")
-@blp.arguments(HistoryArgs(), location="query")
-@blp.response(200, MESSAGES)
-def list_conversation_messages(args, conversation_id):
-    """The messages of one conversation, newest first"""
-    get_or_404(Conversation.visible_to, conversation_id)
-    return paginate(Message.visible_to, {**args, "conversation_id": conversation_id})
+@blp.response(200, message="You left the conversation")
+def leave_conversation(conversation_id):
+    """Leave a conversation; a private one comes back with its next message"""
+    if not get_or_404(Conversation.visible_to, conversation_id, change=True).leave(current_user.id):
+        refuse(409)  # the caller manages messages and sees the conversation, but is no member
 
 
 @blp.route("/<id:conversation_id>/read", methods=["PUT", "PATCH"])
 @blp.require("messages:update")
 @blp.response(200, CONVERSATION, message="Marked as read")
 def read_conversation(conversation_id):
-    """Mark all messages of a conversation as read by you"""
+    """Mark all messages of a conversation as read"""
     conversation = get_or_404(Conversation.visible_to, conversation_id, change=True)
     here = (MessageMark.conversation == conversation) & (MessageMark.user == current_user.id)
     MessageMark.update(read=True).where(here).execute()
     return conversation
 
 
-@blp.route("/<id:conversation_id>", methods=["DELETE"])
+@blp.route("/<id:conversation_id>/messages")
 @blp.require("messages:view")
-@blp.response(200, message="You left the conversation")
-def leave_conversation(conversation_id):
-    """Leave a conversation; a private one comes back with the next message, and only with that"""
-    if not get_or_404(Conversation.visible_to, conversation_id, change=True).leave(current_user.id):
-        refuse(409)  # who manages messages sees it without being in it
+@blp.arguments(HistoryArgs(), location="query")
+@blp.response(200, MESSAGES)
+def list_conversation_messages(args, conversation_id):
+    """List the messages of a conversation, newest first"""
+    get_or_404(Conversation.visible_to, conversation_id)
+    return paginate(Message.visible_to, {**args, "conversation_id": conversation_id})

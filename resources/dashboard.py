@@ -1,7 +1,7 @@
-"""The dashboard: figures counted from rows, and what awaits the caller today.
+"""The dashboard: figures counted from the tables, and the caller's tasks and events.
 
-Days and months are spans between two instants, made here for the zone asked for: a select compares instants,
-so the indexes serve, and never asks the database for a date.
+Days and months are counted as spans between two instants in the requested time zone, because a select that compares
+instants can use an index, which one that extracts dates cannot.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,11 @@ from resources.tasks import TaskSchema
 from web import fields
 from web.api import Blueprint, Schema, current_user, paginate
 from web.arguments import PageArgs, Sort
-from web.fields import midnight, timezone
 from web.texts import translate
 
-blp = Blueprint("dashboard", __name__, url_prefix="/api/dashboard", description="Figures, and what is due today")
+blp = Blueprint("dashboard", __name__, url_prefix="/api/dashboard", description="Figures, tasks and events")
 
-#: What the chart of stored things shows: documents, or a type of file, its name, its colour.
+#: The slices of the chart of stored items: `documents` or a type of file, its name, its colour.
 SLICES = (
     ("documents", "Documents", "#409eff"),
     ("image", "Images", "#67c23a"),
@@ -36,11 +35,18 @@ SLICES = (
     ("archive", "Archives", "#13c2c2"),
     ("other", "Other files", "#909399"),
 )
-GROWTH = "this month against the same days of the last, in percent"
+GROWTH = "this month compared with the same days of last month, in percent"
 
 
-def number(text: str) -> fields.Float:
-    return fields.Float(dump_only=True, metadata={"description": text})
+class Yuan(fields.Float):
+    """An amount of money: stored in fen, shown in yuan."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> float:
+        return round(value / 100, 2)
+
+
+def percentage(text: str) -> fields.Float:
+    return fields.Float(metadata={"description": text})
 
 
 class StatsSchema(Schema):
@@ -48,20 +54,18 @@ class StatsSchema(Schema):
     active_users = fields.Integer()
     total_documents = fields.Integer()
     total_files = fields.Integer()
-    total_revenue = number("what was paid so far, in yuan")
+    total_revenue = Yuan(metadata={"description": "of all paid orders, in yuan"})
     total_orders = fields.Integer()
-    conversion_rate = number("orders by visits of this month, in percent")
-    pending_tasks = fields.Integer(metadata={"description": "the caller's, not done yet"})
-    unread_messages = fields.Integer(metadata={"description": "the caller's"})
-    user_growth = number(GROWTH)
-    revenue_growth = number(GROWTH)
-    order_growth = number(GROWTH)
-    rate_growth = number(f"of `conversionRate`: {GROWTH}")
+    conversion_rate = percentage("orders per visit this month, in percent")
+    pending_tasks = fields.Integer(metadata={"description": "yours, not done yet"})
+    unread_messages = fields.Integer(metadata={"description": "yours"})
+    user_growth = percentage(GROWTH)
+    revenue_growth = percentage(GROWTH)
+    order_growth = percentage(GROWTH)
+    rate_growth = percentage(f"of `conversionRate`: {GROWTH}")
 
 
 class VisitsSchema(Schema):
-    paged = False
-
     date = fields.PlainDate()
     visits = fields.Integer()
     unique_visitors = fields.Integer()
@@ -69,29 +73,17 @@ class VisitsSchema(Schema):
 
 
 class SalesSchema(Schema):
-    paged = False
-
     month = fields.String(metadata={"example": "2026-11"})
-    sales = number("of all orders, whatever became of them, in yuan")
-    revenue = number("what was paid")
-    profit = number("what was paid, less its cost")
+    sales = Yuan(metadata={"description": "of all orders, whatever their status, in yuan"})
+    revenue = Yuan(metadata={"description": "of paid orders, in yuan"})
+    profit = Yuan(metadata={"description": "revenue less the cost of these orders, in yuan"})
     orders = fields.Integer()
 
 
 class SliceSchema(Schema):
-    paged = False
-
     name = fields.String()
     value = fields.Integer()
     color = fields.String()
-
-
-class DueTaskSchema(TaskSchema):
-    paged = False
-
-
-class TodaysEventSchema(EventSchema):
-    paged = False
 
 
 class ActivityTargetSchema(Schema):
@@ -100,19 +92,12 @@ class ActivityTargetSchema(Schema):
     name = fields.String()
 
 
-class Target(fields.Nested):
-    """What was acted on, from the columns `target_type`, `target_id` and `target_name` of a row."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any]:
-        return {"type": obj.target_type, "id": obj.target_id, "name": obj.target_name}
-
-
 class ActivitySchema(Schema):
     id = fields.Integer()
     user = fields.Person(allow_none=True)
     user_id = fields.Integer(allow_none=True)
     action = fields.String(metadata={"example": "update"})
-    target = Target(ActivityTargetSchema)
+    target = fields.Prefixed(ActivityTargetSchema, "target")
     created_at = fields.Instant()
 
 
@@ -133,7 +118,7 @@ class SalesArgs(Schema):
 
 
 class DayArgs(ZoneArgs):
-    date = fields.PlainDate(metadata={"description": "by default today"})
+    date = fields.PlainDate(metadata={"description": "today by default"})
 
 
 def today(zone: ZoneInfo) -> date:
@@ -147,13 +132,9 @@ def month_before(day: date, number: int) -> date:
 
 
 def counted(selector: Callable[..., Any], spans: list[tuple[date, date]], zone: ZoneInfo) -> list[Any]:
-    """One row of `selector` for each span from one day to another, which is not part of it."""
-    edges = [midnight(day, zone) for span in spans for day in span]
+    """One row of `selector` for each span from its first day to before its second."""
+    edges = [fields.midnight(day, zone) for span in spans for day in span]
     return rows(selector, **{f"edge{index}": edge for index, edge in enumerate(edges)})
-
-
-def yuan(fen: int) -> float:
-    return round(fen / 100, 2)
 
 
 def percent(part: float, whole: float) -> float:
@@ -164,21 +145,25 @@ def growth(before: float, now: float) -> float:
     return percent(now - before, before)
 
 
+def own_tasks(*statuses: str) -> list[Any]:
+    """The first ten of the caller's tasks with one of these statuses, by due date."""
+    args = {"status": list(statuses), "sort": ("dueDate", "-priority"), "page": 1, "page_size": 10}
+    return page(Task.visible_to, args, current_user.id, False)[0]
+
+
 @blp.route("/stats")
 @blp.require("dashboard:view")
 @blp.arguments(ZoneArgs(), location="query")
 @blp.response(200, StatsSchema())
 def get_stats(args):
-    """The figures at the top: what there is, and how this month does against the same days of the last"""
+    """Get totals, and how this month compares with the same days of last month"""
     day = today(args["tz"])
     this, last = day.replace(day=1), month_before(day, 1)
     spans = [(last, min(last + timedelta(days=day.day), this)), (this, day + timedelta(days=1))]
     joined, orders, visits = (counted(model.per_span, spans, args["tz"]) for model in (User, Order, Visit))
     rates = [percent(order.orders, visit.visits) for order, visit in zip(orders, visits, strict=True)]
-    figures = rows(models.totals, user=current_user.id)[0]._asdict()
     return {
-        **figures,
-        "total_revenue": yuan(figures["total_revenue"]),
+        **rows(models.totals, user=current_user.id)[0]._asdict(),
         "conversion_rate": rates[1],
         "user_growth": growth(*(span.users for span in joined)),
         "revenue_growth": growth(*(span.revenue for span in orders)),
@@ -190,9 +175,9 @@ def get_stats(args):
 @blp.route("/visits")
 @blp.require("dashboard:view")
 @blp.arguments(VisitsArgs(), location="query")
-@blp.response(200, VisitsSchema(many=True))
+@blp.response(200, VisitsSchema(many=True, paged=False))
 def get_visits(args):
-    """Visits of each of the last days, today included"""
+    """Get the visits of each of the last days, today included"""
     first = today(args["tz"]) - timedelta(days=args["days"] - 1)
     days = [first + timedelta(days=number) for number in range(args["days"] + 1)]
     spans = counted(Visit.per_span, list(pairwise(days)), args["tz"])
@@ -202,28 +187,20 @@ def get_visits(args):
 @blp.route("/sales")
 @blp.require("dashboard:view")
 @blp.arguments(SalesArgs(), location="query")
-@blp.response(200, SalesSchema(many=True))
+@blp.response(200, SalesSchema(many=True, paged=False))
 def get_sales(args):
-    """Sales, revenue and profit of each of the last months, this one included"""
-    months = [month_before(today(timezone()), number) for number in range(args["months"] - 1, -2, -1)]
-    spans = counted(Order.per_span, list(pairwise(months)), timezone())
-    return [
-        {
-            "month": f"{month:%Y-%m}",
-            "sales": yuan(span.sales),
-            "revenue": yuan(span.revenue),
-            "profit": yuan(span.profit),
-            "orders": span.orders,
-        }
-        for month, span in zip(months, spans, strict=False)
-    ]
+    """Get sales, revenue and profit of each of the last months, this month included"""
+    zone = fields.timezone()
+    months = [month_before(today(zone), number) for number in range(args["months"] - 1, -2, -1)]
+    spans = counted(Order.per_span, list(pairwise(months)), zone)
+    return [{"month": f"{month:%Y-%m}", **span._asdict()} for month, span in zip(months, spans, strict=False)]
 
 
 @blp.route("/pie")
 @blp.require("dashboard:view")
-@blp.response(200, SliceSchema(many=True))
+@blp.response(200, SliceSchema(many=True, paged=False))
 def get_pie():
-    """How many documents, and files of each type, are stored"""
+    """Count the stored documents, and the files of each type"""
     stored = {row.type: row.number for row in rows(File.per_type)}
     stored["documents"] = Document.select(rules.ROWS).scalar()
     return [
@@ -234,30 +211,22 @@ def get_pie():
 
 @blp.route("/tasks")
 @blp.require("dashboard:view")
-@blp.response(200, DueTaskSchema(many=True))
+@blp.response(200, TaskSchema(many=True, paged=False))
 def list_due_tasks():
-    """Ten of your tasks: open ones first, the next due at the top"""
+    """List ten of your tasks: open ones first, by due date"""
     return (own_tasks("pending", "in_progress") + own_tasks("done"))[:10]
-
-
-def own_tasks(*statuses: str) -> list[Any]:
-    """The ten of the caller's tasks with one of these statuses that are due next."""
-    args = {"status": list(statuses), "sort": ("dueDate", "-priority"), "page": 1, "page_size": 10}
-    return page(Task.visible_to, args, current_user.id, False)[0]
 
 
 @blp.route("/calendar")
 @blp.require("dashboard:view")
 @blp.arguments(DayArgs(), location="query")
-@blp.response(200, TodaysEventSchema(many=True))
+@blp.response(200, EventSchema(many=True, paged=False))
 def list_todays_events(args):
-    """Your events of today, or of `date`: those of all day first, then by the hour"""
+    """List your events today or on `date`: all-day events first, then by time"""
     day, zone = args.get("date") or today(args["tz"]), args["tz"]
-    window = {
-        "start": Event.edge(midnight(day, zone), zone),
-        "end": Event.edge(midnight(day + timedelta(days=1), zone), zone),
-    }
-    found, _ = page(Event.listed, {**window, "page": 1, "page_size": 1000}, current_user.id, False)
+    start, end = (Event.edge(fields.midnight(each, zone), zone) for each in (day, day + timedelta(days=1)))
+    window = {"start": start, "end": end, "page": 1, "page_size": 1000}
+    found, _ = page(Event.listed, window, current_user.id, False)
     return sorted(found, key=lambda event: (not event.all_day, event.start))
 
 
@@ -266,5 +235,5 @@ def list_todays_events(args):
 @blp.arguments(ActivityArgs(), location="query")
 @blp.response(200, ActivitySchema(many=True))
 def list_activities(args):
-    """Who did what to what, newest first: your own deeds, with `users:view` everybody's"""
+    """List your activities, or with `users:view` everyone's, newest first"""
     return paginate(Activity.everybodys if current_user.allows("users:view") else Activity.mine, args)

@@ -40,8 +40,6 @@ FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 
 
 class AccountSchema(Schema):
-    paged = False
-
     email = fields.String(dump_only=True)
     name = fields.String(dump_only=True)
     role = fields.String(dump_only=True)
@@ -201,7 +199,7 @@ def remember(response: Response) -> Response:
 
 @blp.route("/accounts")
 @blp.public
-@blp.response(200, AccountSchema(many=True))
+@blp.response(200, AccountSchema(many=True, paged=False))
 def list_accounts():
     """The seeded accounts, each with its password as long as that is the seeded one"""
     return [

@@ -1,4 +1,4 @@
-"""Documents: what one writes, keeps in folders and shares, to be read only or to be edited too."""
+"""Documents: texts with tags, kept in folders, and shared with others to view or to edit."""
 
 import logging
 import threading
@@ -19,26 +19,16 @@ from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import DATABASE_ERRORS, first_line, is_outage
 
 log = logging.getLogger("halolight")
-blp = Blueprint(
-    "documents", __name__, url_prefix="/api/documents", description="Documents and whom they are shared with"
-)
+blp = Blueprint("documents", __name__, url_prefix="/api/documents", description="Documents and their shares")
 
 SCOPES = {"mine": Document.mine, "shared": Document.shared_with, "all": Document.listed}
 
 
-class Content(fields.Text):
-    """The text of a document: at most 1 MB, counted in bytes of UTF-8 as `size` is."""
-
-    MOST = 1024 * 1024
-
-    def __init__(self) -> None:
-        super().__init__(self.MOST, strip=False)
-
-    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(*args, **kwargs)
-        if len(text.encode()) > self.MOST:
-            raise ValidationError(f"Longer than {self.MOST} bytes.")
-        return text
+def at_most_1_mb(content: str) -> str:
+    """Counted in bytes of UTF-8, as `size` is."""
+    if len(content.encode()) > limits.MB:
+        raise ValidationError(f"Longer than {limits.MB} bytes.")
+    return content
 
 
 class DocumentSchema(Schema):
@@ -46,13 +36,13 @@ class DocumentSchema(Schema):
 
     id = fields.Integer(dump_only=True)
     title = fields.Text(200, 1, required=True)
-    content = Content()
+    content = fields.Text(limits.MB, strip=False, clean=at_most_1_mb)
     type = fields.Choice(Document.TYPES)
-    size = fields.Integer(dump_only=True, metadata={"description": "bytes of the content"})
+    size = fields.Integer(dump_only=True, metadata={"description": "bytes of the content in UTF-8"})
     tags = fields.Several(fields.Text(200, 1), 20)
     folder_id = fields.Id(allow_none=True)
     shared = fields.Boolean(dump_only=True)
-    views = fields.Integer(dump_only=True, metadata={"description": "how many people have read it"})
+    views = fields.Integer(dump_only=True, metadata={"description": "how many users have read it"})
     author = fields.Person()
     author_id = fields.Integer(dump_only=True)
     created_at = fields.Instant(dump_only=True)
@@ -60,13 +50,8 @@ class DocumentSchema(Schema):
 
     @pre_load
     def accept_name(self, data: Any, **kwargs: Any) -> Any:
-        """`name`, as front ends call it, stands for an absent `title`."""
+        """Front ends also call the title `name`; it counts if there is no `title`."""
         return {"title": data["name"], **data} if isinstance(data, dict) and "name" in data else data
-
-
-class ListedDocumentSchema(DocumentSchema):
-    class Meta(Schema.Meta):
-        exclude = ("content",)
 
 
 class DocumentArgs(PageArgs):
@@ -85,18 +70,17 @@ class ShareArgs(Schema):
 
 
 class UnshareArgs(Schema):
-    user_ids = fields.Several(fields.Id(), 1000, metadata={"description": "everybody, where it is absent"})
+    user_ids = fields.Several(fields.Id(), 1000, metadata={"description": "all users by default"})
 
 
-DOCUMENT, DOCUMENTS, DOCUMENT_CHANGES = DocumentSchema(), ListedDocumentSchema(many=True), DocumentSchema(partial=True)
-
-
+DOCUMENT, DOCUMENT_CHANGES = DocumentSchema(), DocumentSchema(partial=True)
+DOCUMENTS = DocumentSchema(many=True, exclude=("content",))
 _searches = threading.BoundedSemaphore(limits.SEARCHES)
 
 
 @contextmanager
 def searching() -> Iterator[None]:
-    """Be one of a few searches at a time, because each reads all documents in sight; 503 if there are too many."""
+    """Wait for one of the few places for searches, which read every visible document; 503 if none becomes free."""
     if not _searches.acquire(timeout=limits.SEARCH_WAIT):
         refuse(503, "Too many requests, try again later", retry_after=1)
     try:
@@ -105,19 +89,19 @@ def searching() -> Iterator[None]:
         _searches.release()
 
 
-def remember_reader(document: Any) -> Any:
-    """Count the caller among a document's readers, once; that this cannot be written is no reason not to read it."""
+def count_reader(document: Any) -> Any:
+    """Count the caller once among the readers of a document. If the database cannot write now, it is still shown."""
     if document.read:
         return document
     try:
         with engines.write(current_user.id):
             DocumentReader.create(document=document.id, user=current_user.id)
     except peewee.IntegrityError:
-        return document  # another tab was faster, or the document is gone since
+        return document  # a concurrent request counted it, or deleted the document
     except DATABASE_ERRORS as error:
         if not is_outage(error):
             raise
-        log.warning("a reader of document %s was not remembered: %s", document.id, first_line(error))
+        log.warning("a reader of document %s was not counted: %s", document.id, first_line(error))
         return document
     return document._replace(views=document.views + 1)
 
@@ -127,7 +111,7 @@ def remember_reader(document: Any) -> Any:
 @blp.arguments(DocumentArgs(), location="query")
 @blp.response(200, DOCUMENTS)
 def list_documents(args):
-    """The documents you wrote or were given a share of, without their contents"""
+    """List the documents you wrote or that are shared with you, without their contents"""
     references("folderId", Folder.visible_to, args.get("folder_id"))
     references("authorId", User.contacts, args.get("author_id"), (Document.listed, Document.author))
     with searching() if args.get("search") else nullcontext():
@@ -139,7 +123,7 @@ def list_documents(args):
 @blp.arguments(DOCUMENT)
 @blp.response(201, DOCUMENT, message="Document created", alone=False)
 def create_document(data):
-    """Write a document"""
+    """Create a document"""
     refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
     refuse_more_than(limits.ROWS, Document)
     refuse_full_storage(current_user.id, len(data.get("content", "").encode()))
@@ -152,8 +136,8 @@ def create_document(data):
 @blp.require("documents:view")
 @blp.response(200, DOCUMENT)
 def get_document(document_id):
-    """One document; whoever reads it counts once among its `views`"""
-    return remember_reader(get_or_404(Document.visible_to, document_id))
+    """Get a document; each reader counts once in its `views`"""
+    return count_reader(get_or_404(Document.visible_to, document_id))
 
 
 @blp.route("/<id:document_id>", methods=["PUT", "PATCH"])
@@ -161,7 +145,7 @@ def get_document(document_id):
 @blp.arguments(DOCUMENT_CHANGES)
 @blp.response(200, DOCUMENT, message="Document updated", alone=False)
 def update_document(data, document_id):
-    """Change a document; an `edit` share opens title, content and tags"""
+    """Update a document; an `edit` share allows changing title, content and tags"""
     document = get_or_404(Document.visible_to, document_id, change=Document.editable_by)
     moved = data.get("folder_id", document.folder_id) != document.folder_id
     if moved or data.get("type", document.type) != document.type:
@@ -191,7 +175,7 @@ def delete_document(document_id):
 @blp.arguments(IdsArgs())
 @blp.response(200, DELETED, message="Documents deleted")
 def batch_delete_documents(data):
-    """Delete several documents: all of them or none"""
+    """Delete several documents, either all or none"""
     ids = get_all_or_404(Document.visible_to, data["ids"], change=Document.owned_by)
     for document in Document.select(Document.id, Document.title).where(Document.id.in_(ids)):
         Activity.record(current_user.id, "delete", document)
@@ -204,13 +188,13 @@ def batch_delete_documents(data):
 @blp.arguments(ShareArgs())
 @blp.response(200, DOCUMENT, message="Document shared", alone=False, errors=(429,))
 def share_document(data, document_id):
-    """Let others read a document you wrote, or edit it too"""
+    """Share a document you wrote, to `view` or to `edit`"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
     references("userIds", User.contacts, data["user_ids"])
-    told = document.share(data["user_ids"], data["permission"])
-    if told:
+    new = document.share(data["user_ids"], data["permission"])
+    if new:
         refuse_crowd("userIds", document.shares.count(), Document)
-    notify(told, "user", "A document was shared with you", content=document.title, target=document)
+    notify(new, "user", "A document was shared with you", content=document.title, target=document)
     Activity.record(current_user.id, "update", document)
     return document
 
@@ -220,7 +204,7 @@ def share_document(data, document_id):
 @blp.arguments(UnshareArgs())
 @blp.response(200, DOCUMENT, message="Document no longer shared", alone=False)
 def unshare_document(data, document_id):
-    """Take a document back from some of those it is shared with, or from all"""
+    """Stop sharing a document you wrote with some users, or with all"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
     ids = data.get("user_ids", [])
     if set(ids) - {share.user_id for share in document.shares}:

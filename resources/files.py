@@ -1,9 +1,10 @@
-"""Files: what people have uploaded. The bytes are in the database too, in the transaction of their row."""
+"""Files: uploads. Their bytes are stored in the database as well, in the same transaction as their row."""
 
 import re
 from typing import Any
 
 from flask import current_app
+from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
 from database.base import insert_rows
@@ -20,56 +21,35 @@ from web.security import write
 blp = Blueprint("files", __name__, url_prefix="/api/files", description="Uploaded files")
 
 BINARY = {"type": "string", "format": "binary"}
-#: Control characters, also those that turn the direction of text (`gnp.exe` read backwards), quotes and slashes.
+URL = {"type": "string", "description": "needs no header; valid for at least an hour"}
+#: Quotes, slashes and control characters, also those that change the direction of text (`gnp.exe` read backwards).
 UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"/\\\\]')
 
 
-def clean_name(name: str) -> str:
-    """A file name that can do no harm in a header, on a disk or on a screen; of a long one the end, with its type."""
-    return UNSAFE.sub("_", name).strip()[-200:].strip()
+def safe_name(name: str) -> str:
+    """A file name that is harmless in a header, on a disk and on a screen."""
+    return UNSAFE.sub("_", name)
 
 
-class FileName(fields.Text):
-    """The name of a file; what could do harm in it becomes `_`."""
-
-    def __init__(self, **options: Any):
-        super().__init__(200, 1, **options)
-
-    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
-        return UNSAFE.sub("_", super()._deserialize(*args, **kwargs))
+def file_name(**options: Any) -> fields.Text:
+    return fields.Text(200, 1, clean=safe_name, **options)
 
 
-class Upload(fields.Field):
-    """A file in a form."""
-
-    default_error_messages = {"invalid": "Not a file."}
-
-    def __init__(self, **options: Any):
-        super().__init__(metadata=BINARY, **options)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> FileStorage:
-        if not isinstance(value, FileStorage):
-            raise self.make_error("invalid")
-        return value
-
-
-class Link(fields.String):
-    """Where the bytes are for whoever reads this reply."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
-        return link(obj.id)
+def check_file(value: Any) -> None:
+    if not isinstance(value, FileStorage):
+        raise ValidationError("Not a file.")
 
 
 class FileSchema(Schema):
     id = fields.Integer(dump_only=True)
-    name = FileName()
+    name = file_name()
     size = fields.Integer(dump_only=True)
     mime_type = fields.String(dump_only=True)
     type = fields.Choice(File.TYPES, dump_only=True)
     folder_id = fields.Id(allow_none=True)
     is_favorite = fields.Boolean()
     checksum = fields.String(dump_only=True, metadata={"description": "SHA-256"})
-    url = Link(dump_only=True, metadata={"description": "needs no header; good for an hour at least"})
+    url = fields.Function(lambda row: link(row.id), metadata=URL)
     owner = fields.Person()
     owner_id = fields.Integer(dump_only=True)
     created_at = fields.Instant(dump_only=True)
@@ -77,8 +57,8 @@ class FileSchema(Schema):
 
 
 class UploadArgs(Schema):
-    file = Upload(required=True)
-    name = FileName(metadata={"description": "by default that of the file"})
+    file = fields.Raw(required=True, validate=check_file, metadata=BINARY)
+    name = file_name(metadata={"description": "by default the name of the uploaded file"})
     folder_id = fields.Id()
 
 
@@ -91,22 +71,28 @@ class FileArgs(PageArgs):
 
 
 class DownloadArgs(Schema):
-    inline = fields.Boolean(load_default=False, metadata={"description": "show it, if it is of a harmless format"})
+    inline = fields.Boolean(load_default=False, metadata={"description": "let a browser show it, if that is safe"})
+
+
+Breakdown = Schema.from_dict({type: fields.Integer() for type in File.TYPES}, name="StorageBreakdownSchema")
 
 
 class StorageSchema(Schema):
-    """Bytes that are stored in files and documents, and may be."""
-
-    used = fields.Integer(dump_only=True)
-    total = fields.Integer(dump_only=True)
-    percentage = fields.Float(dump_only=True)
-    breakdown = fields.Nested(
-        Schema.from_dict({kind: fields.Integer(dump_only=True) for kind in File.TYPES}, name="StorageBreakdownSchema"),
-        dump_only=True,
-    )
+    used = fields.Integer(metadata={"description": "bytes"})
+    total = fields.Integer(metadata={"description": "bytes"})
+    percentage = fields.Float()
+    breakdown = fields.Nested(Breakdown)
 
 
-FILE, FILES, FILE_CHANGES, STORAGE = FileSchema(), FileSchema(many=True), FileSchema(partial=True), StorageSchema()
+FILE, FILES, FILE_CHANGES = FileSchema(), FileSchema(many=True), FileSchema(partial=True)
+
+
+def delete_files(ids: list[int]) -> int:
+    files = list(File.select().where(File.id.in_(ids)))
+    for file in files:
+        Activity.record(current_user.id, "delete", file)
+        file.delete_instance()
+    return len(files)
 
 
 @blp.route("")
@@ -114,7 +100,7 @@ FILE, FILES, FILE_CHANGES, STORAGE = FileSchema(), FileSchema(many=True), FileSc
 @blp.arguments(FileArgs(), location="query")
 @blp.response(200, FILES)
 def list_files(args):
-    """Your files"""
+    """List your files"""
     references("folderId", Folder.visible_to, args.get("folder_id"))
     return paginate(File.visible_to, args)
 
@@ -126,8 +112,9 @@ def list_files(args):
 def upload_file(data):
     """Upload a file; its type is detected from its content"""
     upload = data.pop("file")
-    name = data.pop("name", None) or clean_name(upload.filename) or "file"
-    described = describe(upload.stream)  # before the transaction: others write meanwhile
+    # The end of a long name, because the extension is there.
+    name = data.pop("name", None) or safe_name(upload.filename).strip()[-200:].strip() or "file"
+    described = describe(upload.stream)  # before the transaction, so that others can write meanwhile
     with write():
         refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
         if described["size"] > current_app.config["MAX_UPLOAD_MB"] * limits.MB:
@@ -141,40 +128,12 @@ def upload_file(data):
         return answer(file)
 
 
-@blp.route("/storage")
-@blp.require("files:view")
-@blp.response(200, STORAGE)
-def get_storage():
-    """Storage used and available, files and documents together"""
-    breakdown = File.used_by(current_user.id)
-    used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * limits.MB
-    return {"used": used, "total": total, "percentage": round(100 * used / total, 1), "breakdown": breakdown}
-
-
-@blp.route("/raw/<token>")
-@blp.public
-@blp.arguments(DownloadArgs(), location="query")
-@blp.response(200, BINARY, content_type="*/*", errors=(416,))
-def download_raw(args, token):
-    """The bytes of a file, by the link in its `url`"""
-    return bytes_of(linked_file(token), args["inline"], "max-age=3600")
-
-
 @blp.route("/<id:file_id>")
 @blp.require("files:view")
 @blp.response(200, FILE)
 def get_file(file_id):
-    """One file"""
+    """Get a file"""
     return get_or_404(File.visible_to, file_id)
-
-
-@blp.route("/<id:file_id>/download")
-@blp.require("files:view")
-@blp.arguments(DownloadArgs(), location="query")
-@blp.response(200, BINARY, content_type="*/*", errors=(416,))
-def download_file(args, file_id):
-    """The bytes of a file"""
-    return bytes_of(get_or_404(File.visible_to, file_id), args["inline"], "no-cache")
 
 
 @blp.route("/<id:file_id>", methods=["PUT", "PATCH"])
@@ -196,7 +155,7 @@ def update_file(data, file_id):
 @blp.response(200, message="File deleted")
 def delete_file(file_id):
     """Delete a file"""
-    delete_all([get_or_404(File.visible_to, file_id, change=True).id])
+    delete_files([get_or_404(File.visible_to, file_id, change=True).id])
 
 
 @blp.route("/batch-delete", methods=["POST"])
@@ -204,13 +163,33 @@ def delete_file(file_id):
 @blp.arguments(IdsArgs())
 @blp.response(200, DELETED, message="Files deleted")
 def batch_delete_files(data):
-    """Delete several files: all of them or none"""
-    return {"deleted": delete_all(get_all_or_404(File.visible_to, data["ids"]))}
+    """Delete several files, either all or none"""
+    return {"deleted": delete_files(get_all_or_404(File.visible_to, data["ids"]))}
 
 
-def delete_all(ids: list[int]) -> int:
-    files = list(File.select().where(File.id.in_(ids)))
-    for file in files:
-        Activity.record(current_user.id, "delete", file)
-        file.delete_instance()
-    return len(files)
+@blp.route("/<id:file_id>/download")
+@blp.require("files:view")
+@blp.arguments(DownloadArgs(), location="query")
+@blp.response(200, BINARY, content_type="*/*", errors=(416,))
+def download_file(args, file_id):
+    """Download a file"""
+    return bytes_of(get_or_404(File.visible_to, file_id), args["inline"], "no-cache")
+
+
+@blp.route("/raw/<token>")
+@blp.public
+@blp.arguments(DownloadArgs(), location="query")
+@blp.response(200, BINARY, content_type="*/*", errors=(416,))
+def download_raw(args, token):
+    """Download a file by the link in its `url`"""
+    return bytes_of(linked_file(token), args["inline"], "max-age=3600")
+
+
+@blp.route("/storage")
+@blp.require("files:view")
+@blp.response(200, StorageSchema())
+def get_storage():
+    """Get the storage used and available, for files and documents together"""
+    breakdown = File.used_by(current_user.id)
+    used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * limits.MB
+    return {"used": used, "total": total, "percentage": round(100 * used / total, 1), "breakdown": breakdown}

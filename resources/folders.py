@@ -1,4 +1,4 @@
-"""Folders: where one keeps one's documents and files."""
+"""Folders: trees in which users keep their documents and files."""
 
 from database import rules
 from models import Activity, Folder
@@ -8,9 +8,9 @@ from web.api import Blueprint, Schema, current_user, get_or_404, paginate, refer
 from web.arguments import LongPageArgs, Sort, search_field
 from web.openapi import reply_schema
 
-blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Where documents and files are kept")
+blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Folders of documents and files")
 
-#: A tree of a thousand levels is more than JSON libraries nest.
+#: JSON libraries refuse a tree that is nested a thousand levels deep.
 MAX_LEVELS = 50
 
 
@@ -25,11 +25,9 @@ class FolderSchema(Schema):
 
 
 class FolderTreeSchema(Schema):
-    paged = False
-
-    id = fields.Integer(dump_only=True)
-    name = fields.String(dump_only=True)
-    children = fields.List(fields.Nested(lambda: reply_schema(FolderTreeSchema())), dump_only=True)
+    id = fields.Integer()
+    name = fields.String()
+    children = fields.List(fields.Nested(lambda: reply_schema(FolderTreeSchema())))
 
 
 class FolderArgs(LongPageArgs):
@@ -39,24 +37,23 @@ class FolderArgs(LongPageArgs):
 
 
 FOLDER, FOLDERS, FOLDER_CHANGES = FolderSchema(), FolderSchema(many=True), FolderSchema(partial=True)
-TREE = FolderTreeSchema(many=True)
 
 
 def refuse_foreign_folder(field: str, folder_id: int | None, owner_id: int) -> None:
-    """400 on `field` for a folder out of the caller's sight, or not the owner's: one's things lie in one's own."""
+    """400 on `field` unless the caller sees the folder and `owner_id`, the owner of what it will hold, owns it too."""
     references(field, Folder.visible_to, folder_id)
     if folder_id is not None and Folder.get_by_id(folder_id).owner_id != owner_id:
         refuse_field(field, "There is no such row.")
 
 
 def refuse_place(folder_id: int, parent_id: int | None) -> None:
-    """409 if a folder (0: a new one) would lie inside itself, or make the tree too deep."""
+    """409 if a folder (0: a new one) would become part of itself, or make the tree too deep."""
     path = [] if parent_id is None else rules.path(Folder.parent, parent_id, MAX_LEVELS)
     if folder_id in path:
-        refuse(409, "A folder cannot lie inside itself")
+        refuse(409, "A folder cannot be moved into itself")
     height = rules.height(Folder.parent, folder_id, MAX_LEVELS) if folder_id else 1
     if len(path) + height > MAX_LEVELS:
-        refuse(409, f"Folders cannot lie more than {MAX_LEVELS} deep")
+        refuse(409, f"Folders cannot be nested more than {MAX_LEVELS} levels deep")
 
 
 @blp.route("")
@@ -64,7 +61,7 @@ def refuse_place(folder_id: int, parent_id: int | None) -> None:
 @blp.arguments(FolderArgs(), location="query")
 @blp.response(200, FOLDERS)
 def list_folders(args):
-    """Your folders"""
+    """List your folders"""
     references("parentId", Folder.visible_to, args.get("parent_id"))
     return paginate(Folder.visible_to, args)
 
@@ -74,7 +71,7 @@ def list_folders(args):
 @blp.arguments(FOLDER)
 @blp.response(201, FOLDER, message="Folder created")
 def create_folder(data):
-    """Make a folder, at the root or in another of yours"""
+    """Create a folder, at the root or in another folder"""
     refuse_foreign_folder("parentId", data.get("parent_id"), current_user.id)
     refuse_place(0, data.get("parent_id"))
     refuse_more_than(limits.ROWS, Folder)
@@ -83,24 +80,11 @@ def create_folder(data):
     return folder
 
 
-@blp.route("/tree")
-@blp.require("folders:view")
-@blp.response(200, TREE)
-def get_tree():
-    """Your folders, each with those inside it"""
-    folders = Folder.visible_to(current_user.id, sees_all(Folder)).order_by(Folder.name, Folder.id)
-    nodes = {folder.id: {"id": folder.id, "name": folder.name, "children": []} for folder in folders}
-    for folder in folders:
-        if folder.parent_id is not None:
-            nodes[folder.parent_id]["children"].append(nodes[folder.id])
-    return [nodes[folder.id] for folder in folders if folder.parent_id is None]
-
-
 @blp.route("/<id:folder_id>")
 @blp.require("folders:view")
 @blp.response(200, FOLDER)
 def get_folder(folder_id):
-    """One folder"""
+    """Get a folder"""
     return get_or_404(Folder.visible_to, folder_id)
 
 
@@ -109,7 +93,7 @@ def get_folder(folder_id):
 @blp.arguments(FOLDER_CHANGES)
 @blp.response(200, FOLDER, message="Folder updated")
 def update_folder(data, folder_id):
-    """Rename a folder, or move it with all that is inside"""
+    """Rename a folder, or move it with its contents"""
     folder = get_or_404(Folder.visible_to, folder_id, change=True)
     if data.get("parent_id", folder.parent_id) != folder.parent_id:
         refuse_foreign_folder("parentId", data["parent_id"], folder.owner_id)
@@ -123,9 +107,22 @@ def update_folder(data, folder_id):
 @blp.require("folders:delete")
 @blp.response(200, message="Folder deleted")
 def delete_folder(folder_id):
-    """Delete a folder with nothing inside"""
+    """Delete an empty folder"""
     folder = get_or_404(Folder.visible_to, folder_id, change=True)
     if not folder.is_empty():
         refuse(409, "The folder is not empty")
     Activity.record(current_user.id, "delete", folder)
     folder.delete_instance()
+
+
+@blp.route("/tree")
+@blp.require("folders:view")
+@blp.response(200, FolderTreeSchema(many=True, paged=False))
+def get_tree():
+    """Get your folders as a tree"""
+    folders = Folder.visible_to(current_user.id, sees_all(Folder)).order_by(Folder.name, Folder.id)
+    nodes = {folder.id: {"id": folder.id, "name": folder.name, "children": []} for folder in folders}
+    for folder in folders:
+        if folder.parent_id is not None:
+            nodes[folder.parent_id]["children"].append(nodes[folder.id])
+    return [nodes[folder.id] for folder in folders if folder.parent_id is None]

@@ -1,4 +1,4 @@
-"""Notifications: what happened to oneself. They are written by what others do, and always one's own."""
+"""Notifications: what concerns a user, caused by others. Everyone sees only their own."""
 
 from typing import Any
 
@@ -11,14 +11,7 @@ from web.api import Blueprint, Schema, current_user, get_or_404, paginate
 from web.arguments import PageArgs, Sort, Values
 from web.texts import translate
 
-blp = Blueprint("notifications", __name__, url_prefix="/api/notifications", description="What happened to oneself")
-
-
-class Translated(fields.String):
-    """An English text of the catalogue, shown in the language of the request."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
-        return translate(getattr(obj, attr), g.language)
+blp = Blueprint("notifications", __name__, url_prefix="/api/notifications", description="Your notifications")
 
 
 class TargetSchema(Schema):
@@ -26,36 +19,29 @@ class TargetSchema(Schema):
     id = fields.Integer()
 
 
-class Target(fields.Nested):
-    """What it is about, from the columns `target_type` and `target_id` of a row."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any] | None:
-        return {"type": obj.target_type, "id": obj.target_id} if obj.target_type else None
-
-
 class NotificationSchema(Schema):
-    id = fields.Integer(dump_only=True)
-    type = fields.Choice(Notification.TYPES, dump_only=True)
-    title = Translated(dump_only=True)
-    content = fields.String(dump_only=True)
-    link = fields.String(dump_only=True)
-    target = Target(TargetSchema, dump_only=True, allow_none=True)
-    read = fields.Boolean(dump_only=True)
-    read_at = fields.Instant(dump_only=True, allow_none=True)
-    created_at = fields.Instant(dump_only=True)
+    id = fields.Integer()
+    type = fields.Choice(Notification.TYPES)
+    title = fields.Function(lambda row: translate(row.title, g.language), metadata={"type": "string"})
+    content = fields.String()
+    link = fields.String()
+    target = fields.Prefixed(TargetSchema, "target", allow_none=True)
+    read = fields.Boolean()
+    read_at = fields.Instant(allow_none=True)
+    created_at = fields.Instant()
 
 
 class UpdatedSchema(Schema):
-    updated = fields.Integer(dump_only=True)
+    updated = fields.Integer()
 
 
 class CountSchema(Schema):
-    count = fields.Integer(dump_only=True)
+    count = fields.Integer()
 
 
 class NotificationArgs(PageArgs):
     read = Values(fields.Boolean(), closed=True)
-    unread = Values(fields.Boolean(), closed=True, metadata={"description": "the contrary of `read`"})
+    unread = Values(fields.Boolean(), closed=True, metadata={"description": "the opposite of `read`"})
     type = Values(fields.Choice(Notification.TYPES))
     sort = Sort(Notification)
 
@@ -72,17 +58,25 @@ def own_unread() -> Any:
 @blp.arguments(NotificationArgs(), location="query")
 @blp.response(200, NOTIFICATIONS)
 def list_notifications(args):
-    """Your notifications, newest first"""
+    """List your notifications, newest first"""
     if "unread" in args:
         args["read"] = [not unread for unread in args["unread"]]
     return paginate(Notification.visible_to, args)
+
+
+@blp.route("/<id:notification_id>", methods=["DELETE"])
+@blp.require("notifications:delete")
+@blp.response(200, message="Notification deleted", alone=False)
+def delete_notification(notification_id):
+    """Delete a notification"""
+    get_or_404(Notification.visible_to, notification_id, change=True).delete_instance()
 
 
 @blp.route("/unread-count")
 @blp.require("notifications:view")
 @blp.response(200, CountSchema())
 def count_unread_notifications():
-    """The number on the bell"""
+    """Count your unread notifications"""
     return {"count": Notification.select().where(own_unread()).count()}
 
 
@@ -90,7 +84,7 @@ def count_unread_notifications():
 @blp.require("notifications:update")
 @blp.response(200, NOTIFICATION, message="Marked as read", alone=False)
 def read_notification(notification_id):
-    """Mark a notification as read; `readAt` stays that of the first time"""
+    """Mark a notification as read; `readAt` keeps the time it was first read"""
     notification = get_or_404(Notification.visible_to, notification_id, change=True)
     return notification if notification.read else notification.change(read=True, read_at=engines.now())
 
@@ -101,11 +95,3 @@ def read_notification(notification_id):
 def read_all_notifications():
     """Mark all your notifications as read"""
     return {"updated": Notification.update(read=True, read_at=engines.now()).where(own_unread()).execute()}
-
-
-@blp.route("/<id:notification_id>", methods=["DELETE"])
-@blp.require("notifications:delete")
-@blp.response(200, message="Notification deleted", alone=False)
-def delete_notification(notification_id):
-    """Delete a notification"""
-    get_or_404(Notification.visible_to, notification_id, change=True).delete_instance()

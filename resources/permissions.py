@@ -1,4 +1,4 @@
-"""Permissions: what the application knows, to choose a role's grants from."""
+"""Permissions: what this application asks for, to choose a role's grants from."""
 
 from flask import Flask, current_app, g
 
@@ -8,30 +8,27 @@ from web.api import Blueprint, Schema, paginate_list
 from web.arguments import LongPageArgs
 from web.texts import translate
 
-blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What can be granted")
+blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What roles can be granted")
 
 
 class PermissionSchema(Schema):
-    key = fields.String(dump_only=True)
-    resource = fields.String(dump_only=True)
-    action = fields.String(dump_only=True)
-    label = fields.String(dump_only=True)
-    group = fields.String(dump_only=True)
-
-
-PERMISSIONS = PermissionSchema(many=True)
+    key = fields.String()
+    resource = fields.String()
+    action = fields.String()
+    label = fields.String()
+    group = fields.String()
 
 
 def known(app: Flask) -> list[str]:
-    """Every permission that a route or a rule of a model asks for."""
+    """All permissions that routes ask for, with `manage` and `view-all` of each resource that has owners."""
     asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
-    scoped = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""}
-    managed = {f"{resource}:manage" for resource in scoped | {"users"}}
-    return sorted(asked | managed | {f"{resource}:view-all" for resource in scoped})
+    owned = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""}
+    managed = {f"{resource}:manage" for resource in owned | {"users"}}
+    return sorted(asked | managed | {f"{resource}:view-all" for resource in owned})
 
 
 def described(key: str) -> dict[str, str]:
-    """A permission with names for it in the language of the request: "View all tasks", "查看所有任务"."""
+    """A permission with its label in the language of the request: "View all tasks", "查看所有任务"."""
     resource, _, action = key.partition(":")
     group, verb = (translate(word.replace("-", " ").capitalize(), g.language) for word in (resource, action))
     label = f"{verb}{group}" if g.language == "zh" else f"{verb} {group.lower()}"
@@ -41,7 +38,7 @@ def described(key: str) -> dict[str, str]:
 @blp.route("")
 @blp.require("permissions:view")
 @blp.arguments(LongPageArgs(), location="query")
-@blp.response(200, PERMISSIONS)
+@blp.response(200, PermissionSchema(many=True))
 def list_permissions(args):
-    """Every permission that a route or a rule asks for"""
+    """List all permissions of this application"""
     return paginate_list([described(key) for key in current_app.extensions["permissions"]], args)

@@ -1,4 +1,4 @@
-"""Roles: named sets of grants. Nobody reaches, through a role, further than their own grants do."""
+"""Roles: named sets of grants. Nobody can give a role more grants than they have themselves."""
 
 from typing import Any
 
@@ -11,43 +11,34 @@ from web import fields
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, refuse
 from web.arguments import LongPageArgs, Sort, search_field
 
-blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and what they are granted")
+blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and their grants")
 
-#: What front ends call an action → its name here.
+#: The name of an action in front ends → its name in this API.
 SYNONYMS = {"edit": "update", "read": "view", "send": "create", "upload": "create"}
 
 
-class Grant(fields.Text):
-    """A grant as `models.GRANT` spells it, with the action by its name here."""
+def canonical(grant: str) -> str:
+    resource, colon, action = grant.partition(":")
+    return resource + colon + SYNONYMS.get(action, action)
 
-    def __init__(self) -> None:
-        super().__init__(100, validate=validate.Regexp(GRANT, error="Must be *, resource:* or resource:action."))
 
-    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
-        resource, colon, action = super()._deserialize(*args, **kwargs).partition(":")
-        return resource + colon + SYNONYMS.get(action, action)
+VALID = validate.Regexp(GRANT, error="Must be *, resource:* or resource:action.")
+GRANT_FIELD = fields.Text(100, clean=canonical, validate=VALID)
 
 
 class Grants(fields.Several):
-    """At most 200 grants, each once."""
+    """At most 200 grants without duplicates."""
 
     def __init__(self, **options: Any):
-        super().__init__(Grant(), 200, **options)
+        super().__init__(GRANT_FIELD, 200, **options)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         return tuple(dict.fromkeys(super()._deserialize(*args, **kwargs)))
 
 
-class RoleName(fields.Text):
-    """Spelled like a username; in lower case, so that it is unique whatever its case."""
-
-    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
-        return super()._deserialize(*args, **kwargs).casefold()
-
-
 class RoleSchema(Schema):
     id = fields.Integer(dump_only=True)
-    name = RoleName(50, 2, validate=USERNAME, required=True)
+    name = fields.Text(50, 2, clean=str.casefold, validate=USERNAME, required=True)
     label = fields.Text(200, 1)
     description = fields.Text(5000)
     permissions = Grants(load_default=())
@@ -65,11 +56,11 @@ ROLE, ROLES, ROLE_CHANGES = RoleSchema(), RoleSchema(many=True), RoleSchema(part
 
 
 def keep_seeded(role: Role, data: dict[str, Any]) -> None:
-    """409 for another name of a seeded role, which the application asks for, and for less than all of super_admin."""
+    """409 if `data` would rename a seeded role, which the code finds by its name, or take grants from super_admin."""
     if role.is_system and data.get("name", role.name) != role.name:
-        refuse(409, "A seeded role keeps its name")
+        refuse(409, "A seeded role cannot be renamed")
     if role.name == SUPER_ADMIN and data.get("permissions", role.permissions) != role.permissions:
-        refuse(409, "The super administrator keeps all rights")
+        refuse(409, "The super administrator must keep all permissions")
 
 
 @blp.route("")
@@ -77,7 +68,7 @@ def keep_seeded(role: Role, data: dict[str, Any]) -> None:
 @blp.arguments(RoleArgs(), location="query")
 @blp.response(200, ROLES)
 def list_roles(args):
-    """All roles"""
+    """List all roles"""
     return paginate(Role.visible_to, args)
 
 
@@ -86,7 +77,7 @@ def list_roles(args):
 @blp.arguments(ROLE)
 @blp.response(201, ROLE, message="Role created")
 def create_role(data):
-    """Make a role with grants that you hold yourself"""
+    """Create a role; its grants must not exceed your own"""
     refuse_above(data["permissions"])
     role = Role.create(**{"label": data["name"], **data})
     Activity.record(current_user.id, "create", role)
@@ -97,7 +88,7 @@ def create_role(data):
 @blp.require("roles:view")
 @blp.response(200, ROLE)
 def get_role(role_id):
-    """One role"""
+    """Get a role"""
     return get_or_404(Role.visible_to, role_id)
 
 
@@ -106,7 +97,7 @@ def get_role(role_id):
 @blp.arguments(ROLE_CHANGES)
 @blp.response(200, ROLE, message="Role updated")
 def update_role(data, role_id):
-    """Change a role; who holds it has the new grants on the next request"""
+    """Update a role; its users have the new grants from their next request on"""
     role = get_or_404(Role.visible_to, role_id, change=True)
     refuse_above((*role.permissions, *data.get("permissions", ())))
     keep_seeded(role, data)
@@ -119,7 +110,7 @@ def update_role(data, role_id):
 @blp.require("roles:delete")
 @blp.response(200, message="Role deleted")
 def delete_role(role_id):
-    """Delete a role that nobody holds"""
+    """Delete a role that no user has"""
     role = get_or_404(Role.visible_to, role_id, change=True)
     refuse_above(role.permissions)
     if role.is_system:
@@ -127,5 +118,5 @@ def delete_role(role_id):
     Activity.record(current_user.id, "delete", role)
     try:
         role.delete_instance()
-    except IntegrityError:  # of users.role, ON DELETE RESTRICT: the database counts the holders, whoever writes
-        refuse(409, "Users still hold this role")
+    except IntegrityError:  # users.role is ON DELETE RESTRICT, which no concurrent write can pass
+        refuse(409, "Users still have this role")

@@ -1,4 +1,4 @@
-"""Sessions: where one is logged in."""
+"""Sessions: where a user is logged in."""
 
 from typing import Any
 
@@ -11,55 +11,43 @@ from web.api import Blueprint, Schema, current_user, get_or_404, paginate
 from web.arguments import LongPageArgs, Sort
 from web.texts import translate
 
-blp = Blueprint("sessions", __name__, url_prefix="/api/auth/sessions", description="Where one is logged in")
+blp = Blueprint("sessions", __name__, url_prefix="/api/auth/sessions", description="Where you are logged in")
 
-#: Part of a User-Agent → what it means; the first that is found, since most browsers also name their ancestors.
-BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari", "curl": "curl"}
-SYSTEMS = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows", "Mac OS X": "macOS"} | {
-    "Linux": "Linux"
-}
+#: Parts of a User-Agent. The first one found counts, because most browsers also name the ones they descend from.
+BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari", "curl")
+SYSTEMS = ("iPhone", "iPad", "Android", "Windows", "Mac OS X", "Linux")
+NAMES = {"Edg": "Edge", "OPR": "Opera", "Mac OS X": "macOS"}
 
 
 def device_name(user_agent: str) -> str:
-    """Browser and system in a few words; the first word of what is neither, such as a script."""
-    named = [next((name for part, name in parts.items() if part in user_agent), "") for parts in (BROWSERS, SYSTEMS)]
-    return ", ".join(filter(None, named)) or user_agent.partition("/")[0][:50]
+    """Browser and system, such as "Firefox, Linux"; the first word of a User-Agent that names neither."""
+    found = [next((part for part in parts if part in user_agent), "") for parts in (BROWSERS, SYSTEMS)]
+    return ", ".join(NAMES.get(part, part) for part in found if part) or user_agent.partition("/")[0][:50]
 
 
-class Device(fields.String):
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str:
-        return device_name(obj.device) or translate("Unknown device", g.language)
-
-
-class Current(fields.Boolean):
-    """Whether it is the session of this very request."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> bool:
-        return obj.id == current_user.session
+def shown_device(session: Any) -> str:
+    return device_name(session.device) or translate("Unknown device", g.language)
 
 
 class SessionSchema(Schema):
-    id = fields.Integer(dump_only=True)
-    device = Device(dump_only=True)
-    address = fields.String(dump_only=True)
-    created_at = fields.Instant(dump_only=True)
-    last_used_at = fields.Instant(dump_only=True, metadata={"description": "the login, or the last refresh"})
-    current = Current(dump_only=True)
+    id = fields.Integer()
+    device = fields.Function(shown_device, metadata={"type": "string"})
+    address = fields.String()
+    created_at = fields.Instant()
+    last_used_at = fields.Instant(metadata={"description": "the time of the login or of the last refresh"})
+    current = fields.Function(lambda row: row.id == current_user.session, metadata={"type": "boolean"})
 
 
 class SessionArgs(LongPageArgs):
     sort = Sort(Session)
 
 
-SESSIONS = SessionSchema(many=True)
-
-
 @blp.route("")
 @blp.require()
 @blp.arguments(SessionArgs(), location="query")
-@blp.response(200, SESSIONS)
+@blp.response(200, SessionSchema(many=True))
 def list_sessions(args):
-    """Your own live sessions"""
+    """List your active sessions"""
     return paginate(Session.visible_to, {**args, "live_at": engines.now()})
 
 
@@ -67,5 +55,5 @@ def list_sessions(args):
 @blp.require()
 @blp.response(200, message="Session ended")
 def delete_session(session_id):
-    """End one of your sessions; its tokens are refused from the next request on"""
+    """End one of your sessions; its tokens stop working at once"""
     get_or_404(Session.visible_to, session_id, change=True).change(ended_at=engines.now())

@@ -1,4 +1,4 @@
-"""Tasks: to-dos that people make for themselves or assign to others."""
+"""Tasks: to-dos that users create for themselves or assign to others."""
 
 from models import Activity, Notification, Task, User
 from web import fields, limits
@@ -6,7 +6,7 @@ from web.allowances import notify, refuse_more_than
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values, search_field
 
-blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos that you made or were given")
+blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, assigned to yourself or to others")
 
 
 class TaskSchema(Schema):
@@ -36,8 +36,8 @@ class TaskArgs(PageArgs):
 TASK, TASKS, TASK_CHANGES = TaskSchema(), TaskSchema(many=True), TaskSchema(partial=True)
 
 
-def tell_assignee(task: Task, before: int | None = None) -> None:
-    """Notify a new assignee; the assignee `before` loses the notification."""
+def notify_assignee(task: Task, before: int | None = None) -> None:
+    """Notify a new assignee, and delete the notification of the assignee `before`."""
     if before not in (None, task.assignee_id):
         Notification.forget(Task, [task.id])
     if task.assignee_id not in (None, before, current_user.id):
@@ -49,7 +49,7 @@ def tell_assignee(task: Task, before: int | None = None) -> None:
 @blp.arguments(TaskArgs(), location="query")
 @blp.response(200, TASKS)
 def list_tasks(args):
-    """The tasks you made or were given"""
+    """List the tasks you created or are assigned to"""
     references("assigneeId", User.contacts, args.get("assignee_id"), (Task.visible_to, Task.assignee))
     return paginate(Task.visible_to, args)
 
@@ -59,11 +59,11 @@ def list_tasks(args):
 @blp.arguments(TASK)
 @blp.response(201, TASK, message="Task created", alone=False, errors=(429,))
 def create_task(data):
-    """Make a task for yourself or for somebody else"""
+    """Create a task for yourself or for another user"""
     references("assigneeId", User.contacts, data.get("assignee_id"))
     refuse_more_than(limits.ROWS, Task)
     task = Task.create(creator=current_user.id, **data)
-    tell_assignee(task)
+    notify_assignee(task)
     Activity.record(current_user.id, "create", task)
     return task
 
@@ -72,7 +72,7 @@ def create_task(data):
 @blp.require("tasks:view")
 @blp.response(200, TASK)
 def get_task(task_id):
-    """One task"""
+    """Get a task"""
     return get_or_404(Task.visible_to, task_id)
 
 
@@ -81,12 +81,13 @@ def get_task(task_id):
 @blp.arguments(TASK_CHANGES)
 @blp.response(200, TASK, message="Task updated", alone=False, errors=(429,))
 def update_task(data, task_id):
-    """Change a task you made or were given"""
+    """Update a task you created or are assigned to"""
     task = get_or_404(Task.visible_to, task_id, change=True)
     before = task.assignee_id
     if data.get("assignee_id") != before:
         references("assigneeId", User.contacts, data.get("assignee_id"))
-    tell_assignee(task.change(**data), before)
+    task.change(**data)
+    notify_assignee(task, before)
     Activity.record(current_user.id, "update", task)
     return task
 
@@ -95,7 +96,7 @@ def update_task(data, task_id):
 @blp.require("tasks:delete")
 @blp.response(200, message="Task deleted", alone=False)
 def delete_task(task_id):
-    """Delete a task you made"""
+    """Delete a task you created"""
     task = get_or_404(Task.visible_to, task_id, change=Task.owned_by)
     Activity.record(current_user.id, "delete", task)
     task.delete_instance()

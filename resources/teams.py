@@ -1,16 +1,15 @@
-"""Teams: who works together. Members see their team; its admins, and who manages teams, change it."""
+"""Teams: users who work together. Members see their team; only its admins and team managers change it."""
 
 from models import Activity, Notification, Team, TeamMember, User
 from web import fields
 from web.allowances import notify
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import PageArgs, Sort, search_field
-from web.fields import PersonSchema
 
 blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams and their members")
 
 
-class MemberSchema(PersonSchema):
+class MemberSchema(fields.PersonSchema):
     role = fields.Choice(TeamMember.ROLES, required=True)
 
 
@@ -23,11 +22,6 @@ class TeamSchema(Schema):
     members = fields.People(MemberSchema)
     created_at = fields.Instant(dump_only=True)
     updated_at = fields.Instant(dump_only=True)
-
-
-class ListedTeamSchema(TeamSchema):
-    class Meta(Schema.Meta):
-        exclude = ("members",)
 
 
 class MemberArgs(Schema):
@@ -44,7 +38,7 @@ class TeamArgs(PageArgs):
     sort = Sort(Team)
 
 
-TEAM, TEAMS, TEAM_CHANGES = TeamSchema(), ListedTeamSchema(many=True), TeamSchema(partial=True)
+TEAM, TEAMS, TEAM_CHANGES = TeamSchema(), TeamSchema(many=True, exclude=("members",)), TeamSchema(partial=True)
 
 
 def member_or_404(team: Team, user_id: int) -> TeamMember:
@@ -53,7 +47,7 @@ def member_or_404(team: Team, user_id: int) -> TeamMember:
 
 
 def keep_an_admin(team: Team) -> None:
-    """409, which undoes what was done to a member, where the team now has members but no admin."""
+    """409 if the team now has members but no admin. The refusal rolls back the change that led there."""
     members = TeamMember.select().where(TeamMember.team == team.id)
     if members.exists() and not members.where(TeamMember.role == "admin").exists():
         refuse(409, "A team with members needs an admin")
@@ -64,7 +58,7 @@ def keep_an_admin(team: Team) -> None:
 @blp.arguments(TeamArgs(), location="query")
 @blp.response(200, TEAMS)
 def list_teams(args):
-    """The teams you are in"""
+    """List the teams you are a member of"""
     return paginate(Team.listed, args)
 
 
@@ -73,7 +67,7 @@ def list_teams(args):
 @blp.arguments(TEAM)
 @blp.response(201, TEAM, message="Team created")
 def create_team(data):
-    """Make a team, whose first admin you are"""
+    """Create a team, with yourself as its first admin"""
     team = Team.create(**data)
     TeamMember.create(team=team, user=current_user.id, role="admin")
     Activity.record(current_user.id, "create", team)
@@ -84,7 +78,7 @@ def create_team(data):
 @blp.require("teams:view")
 @blp.response(200, TEAM)
 def get_team(team_id):
-    """One team with its members"""
+    """Get a team with its members"""
     return get_or_404(Team.visible_to, team_id)
 
 
@@ -93,7 +87,7 @@ def get_team(team_id):
 @blp.arguments(TEAM_CHANGES)
 @blp.response(200, TEAM, message="Team updated")
 def update_team(data, team_id):
-    """Change a team whose admin you are"""
+    """Update a team that you are an admin of"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     team.change(**data)
     Activity.record(current_user.id, "update", team)
@@ -104,7 +98,7 @@ def update_team(data, team_id):
 @blp.require("teams:delete")
 @blp.response(200, message="Team deleted")
 def delete_team(team_id):
-    """Delete a team whose admin you are"""
+    """Delete a team that you are an admin of"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     Activity.record(current_user.id, "delete", team)
     team.delete_instance()
@@ -115,7 +109,7 @@ def delete_team(team_id):
 @blp.arguments(MemberArgs())
 @blp.response(201, TEAM, message="Member added", errors=(429,))
 def add_member(data, team_id):
-    """Add somebody to a team whose admin you are"""
+    """Add a member to a team that you are an admin of"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     references("userId", User.contacts, data["user_id"])
     TeamMember.create(team=team, **data)
@@ -131,7 +125,7 @@ def add_member(data, team_id):
 @blp.arguments(MemberChanges())
 @blp.response(200, TEAM, message="Member updated")
 def update_member(data, team_id, user_id):
-    """Make a member an admin of the team, or an admin a member"""
+    """Change the role of a member: `admin` or `member`"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     team.changed = member_or_404(team, user_id).change(**data).changed
     keep_an_admin(team)
@@ -143,7 +137,7 @@ def update_member(data, team_id, user_id):
 @blp.require("teams:update", "teams:view")
 @blp.response(200, message="Member removed")
 def remove_member(team_id, user_id):
-    """Take somebody out of a team whose admin you are, or leave a team yourself"""
+    """Remove a member from a team that you are an admin of, or leave a team"""
     leaving = user_id == current_user.id
     team = get_or_404(Team.visible_to, team_id, change=True if leaving else Team.changeable_by)
     member = member_or_404(team, user_id)

@@ -1,4 +1,4 @@
-"""Users: who may log in, with which role."""
+"""Users: the accounts that can log in, each with a role."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from web.allowances import notify
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, refuse, refuse_field
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.passwords import hash_password
-from web.security import allows, exceeds, write
+from web.security import allows, exceeds, refuse_without, write
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
 
 SUPER_ADMIN = "super_admin"
+CAN = {"type": "array", "items": {"type": "string"}, "description": "permissions, without wildcards"}
 USERNAME = validate.Regexp(r"^[\w.-]*$", error="Only letters, digits and _ - . are allowed.")
 
 
@@ -44,7 +45,7 @@ class UserSchema(Schema):
 
 
 class ProfileSchema(UserSchema):
-    """What everybody may change of themselves."""
+    """The fields that users may change of themselves."""
 
     class Meta(Schema.Meta):
         fields = ("name", "username", "avatar", "phone", "department", "position", "bio")
@@ -57,16 +58,14 @@ class UserStatusSchema(UserSchema):
         fields = ("status",)
 
 
-class Covered(fields.List):
-    """The application's own permissions that the grants of `permissions` cover, spelled out without wildcards."""
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[str]:
-        return [known for known in current_app.extensions["permissions"] if allows(obj.permissions, known)]
+def covered(row: Any) -> list[str]:
+    """All permissions of this application that the grants of a user cover."""
+    return [known for known in current_app.extensions["permissions"] if allows(row.permissions, known)]
 
 
 class MeSchema(UserSchema):
     permissions = fields.List(fields.String(), dump_only=True, metadata={"description": "grants, with wildcards"})
-    can = Covered(fields.String(), dump_only=True, metadata={"description": "permissions, without wildcards"})
+    can = fields.Function(covered, metadata=CAN)
 
 
 class UserArgs(PageArgs):
@@ -83,12 +82,12 @@ USER_CHANGES, PROFILE, STATUS = UserSchema(partial=True), ProfileSchema(partial=
 def refuse_above(grants: tuple[str, ...]) -> None:
     """Prevents privilege escalation: 403 if `grants` exceed the caller's own."""
     if exceeds(grants, current_user.grants):
-        refuse(403, "This would need more rights than you have")
+        refuse(403, "This would exceed your own permissions")
 
 
 def keep_a_super_admin(user: User) -> None:
     """409 if `user` is the last active super administrator."""
-    able = (User.status == "active") & User.password_hash.is_null(False)  # without a password nobody logs in
+    able = (User.status == "active") & User.password_hash.is_null(False)  # without a password they cannot log in
     others = User.select().join(Role).where(Role.name == SUPER_ADMIN, able, User.id != user.id)
     if user.status == "active" and user.role.name == SUPER_ADMIN and not others.exists():
         refuse(409, "At least one active super administrator must remain")
@@ -100,15 +99,14 @@ def not_oneself(user: User) -> None:
 
 
 def refuse_password_of(user_id: int) -> None:
-    """403 for a password that the caller may not set: their own, which takes the present one, or without `manage`."""
-    if not current_user.allows("users:manage"):
-        refuse(403, "This needs the permission users:manage")
+    """403 if the caller may not set this user's password. Their own needs the current one, so it has its own route."""
+    refuse_without("users:manage")
     if user_id == current_user.id:
         refuse(403, "Change your own password with POST /api/auth/change-password")
 
 
 def find_role(data: dict[str, Any]) -> Role | None:
-    """The role that a body names by `role` or `roleId`, taken out of it; 400 if there is none such."""
+    """The role that a body names by `role` or `roleId`, which are removed from it; 400 if there is no such role."""
     name, role_id = data.pop("role", None), data.pop("role_id", None)
     if name is None and role_id is None:
         return None
@@ -119,7 +117,7 @@ def find_role(data: dict[str, Any]) -> Role | None:
 
 
 def set_status(user: User, status: str) -> None:
-    """Suspend, deactivate or activate; whoever is not active is out on the next request."""
+    """Change the status of a user. A user who is no longer active is logged out at once."""
     if status != "active" and user.status == "active":
         not_oneself(user)
         keep_a_super_admin(user)
@@ -127,12 +125,24 @@ def set_status(user: User, status: str) -> None:
     user.change(status=status)
 
 
+def delete_users(ids: list[int]) -> int:
+    users = list(User.select(User, Role).join(Role).where(User.id.in_(ids)))
+    for user in users:
+        refuse_above(user.role.permissions)
+    for user in users:
+        not_oneself(user)
+        keep_a_super_admin(user)
+        Activity.record(current_user.id, "delete", user)
+        user.remove()
+    return len(users)
+
+
 @blp.route("")
 @blp.require("users:view")
 @blp.arguments(UserArgs(), location="query")
 @blp.response(200, USERS)
 def list_users(args):
-    """All users"""
+    """List all users"""
     return paginate(User.visible_to, args)
 
 
@@ -141,9 +151,8 @@ def list_users(args):
 @blp.arguments(USER)
 @blp.response(201, USER, message="User created", write=False, errors=(429,))
 def create_user(data):
-    """Create a user; without a password, one is set by a reset link"""
-    password = data.pop("password", None)
-    hashed = hash_password(password) if password else None
+    """Create a user; without a password, the user sets one by a reset link"""
+    hashed = hash_password(data.pop("password")) if "password" in data else None
     with write():
         role = find_role(data) or Role.get(Role.name == "user")
         refuse_above(role.permissions)
@@ -152,28 +161,11 @@ def create_user(data):
         return answer(user)
 
 
-@blp.route("/me")
-@blp.require()
-@blp.response(200, ME)
-def get_me():
-    """Who is logged in, with grants and permissions"""
-    return get_or_404(User.visible_to, current_user.id)
-
-
-@blp.route("/me", methods=["PUT", "PATCH"])
-@blp.require()
-@blp.arguments(PROFILE)
-@blp.response(200, ME, message="Profile updated")
-def update_me(data):
-    """Change one's own profile"""
-    return User.get_by_id(current_user.id).change_profile(**data)
-
-
 @blp.route("/<id:user_id>")
 @blp.require("users:view")
 @blp.response(200, USER)
 def get_user(user_id):
-    """One user"""
+    """Get a user"""
     return get_or_404(User.visible_to, user_id)
 
 
@@ -182,11 +174,10 @@ def get_user(user_id):
 @blp.arguments(USER_CHANGES)
 @blp.response(200, USER, message="User updated", write=False, errors=(429,))
 def update_user(data, user_id):
-    """Change a user; role, status, e-mail and password only with `users:manage`"""
-    password = data.pop("password", None)
-    if password:
+    """Update a user; role, status, e-mail and password need `users:manage`"""
+    if "password" in data:
         refuse_password_of(user_id)
-    hashed = hash_password(password) if password else None
+    hashed = hash_password(data.pop("password")) if "password" in data else None
     with write():
         role, status = find_role(data), data.pop("status", None)
         user = get_or_404(User.visible_to, user_id, change=True)
@@ -194,11 +185,10 @@ def update_user(data, user_id):
         new_role = role if role != user.role else None
         new_status = status is not None and status != user.status
         new_email = data.get("email", user.email) != user.email
-        # Whoever chooses where the link of a forgotten password goes can be that user.
-        if (new_role or new_status or new_email) and not current_user.allows("users:manage"):
-            refuse(403, "This needs the permission users:manage")
+        if new_role or new_status or new_email:  # an e-mail address too: reset links, which set a password, go there
+            refuse_without("users:manage")
         if new_email and user.id == current_user.id:
-            refuse(403, "Your e-mail is changed by an administrator")
+            refuse(403, "Only another administrator can change your e-mail")
         if new_role:
             refuse_above(new_role.permissions)
             if new_role.name != SUPER_ADMIN:
@@ -216,27 +206,12 @@ def update_user(data, user_id):
         return answer(user)
 
 
-@blp.route("/<id:user_id>/status", methods=["PUT", "PATCH"])
-@blp.require("users:update")
-@blp.arguments(STATUS)
-@blp.response(200, USER, message="User updated")
-def update_user_status(data, user_id):
-    """Activate, deactivate or suspend a user (`users:manage`)"""
-    user = get_or_404(User.visible_to, user_id, change=True)
-    refuse_above(user.role.permissions)
-    if not current_user.allows("users:manage"):
-        refuse(403, "This needs the permission users:manage")
-    set_status(user, data["status"])
-    Activity.record(current_user.id, "update", user)
-    return user
-
-
 @blp.route("/<id:user_id>", methods=["DELETE"])
 @blp.require("users:delete")
 @blp.response(200, message="User deleted")
 def delete_user(user_id):
-    """Delete a user with all that is theirs"""
-    delete_all([get_or_404(User.visible_to, user_id, change=True).id])
+    """Delete a user with everything that belongs to them"""
+    delete_users([get_or_404(User.visible_to, user_id, change=True).id])
 
 
 @blp.route("/batch-delete", methods=["POST"])
@@ -244,17 +219,36 @@ def delete_user(user_id):
 @blp.arguments(IdsArgs())
 @blp.response(200, DELETED, message="Users deleted")
 def batch_delete_users(data):
-    """Delete several users: all of them or none"""
-    return {"deleted": delete_all(get_all_or_404(User.visible_to, data["ids"]))}
+    """Delete several users, either all or none"""
+    return {"deleted": delete_users(get_all_or_404(User.visible_to, data["ids"]))}
 
 
-def delete_all(ids: list[int]) -> int:
-    users = list(User.select(User, Role).join(Role).where(User.id.in_(ids)))
-    for user in users:
-        refuse_above(user.role.permissions)
-    for user in users:
-        not_oneself(user)
-        keep_a_super_admin(user)
-        Activity.record(current_user.id, "delete", user)
-        user.remove()
-    return len(users)
+@blp.route("/<id:user_id>/status", methods=["PUT", "PATCH"])
+@blp.require("users:update")
+@blp.arguments(STATUS)
+@blp.response(200, USER, message="User updated")
+def update_user_status(data, user_id):
+    """Activate, deactivate or suspend a user; needs `users:manage`"""
+    user = get_or_404(User.visible_to, user_id, change=True)
+    refuse_above(user.role.permissions)
+    refuse_without("users:manage")
+    set_status(user, data["status"])
+    Activity.record(current_user.id, "update", user)
+    return user
+
+
+@blp.route("/me")
+@blp.require()
+@blp.response(200, ME)
+def get_me():
+    """Get your own account, with grants and permissions"""
+    return get_or_404(User.visible_to, current_user.id)
+
+
+@blp.route("/me", methods=["PUT", "PATCH"])
+@blp.require()
+@blp.arguments(PROFILE)
+@blp.response(200, ME, message="Profile updated")
+def update_me(data):
+    """Update your own profile"""
+    return User.get_by_id(current_user.id).change_profile(**data)

@@ -173,7 +173,7 @@ def test_a_reader_who_cannot_be_remembered_reads_all_the_same(owner, monkeypatch
     reply = owner.get(f"/api/documents/{document['id']}")
     assert reply.status_code == 200 and reply.json["data"]["views"] == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"a reader of document {document['id']} was not remembered: disk is full"
+        f"a reader of document {document['id']} was not counted: disk is full"
     ]
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import marshmallow as ma
 from flask import current_app, g
 from marshmallow import validate
-from marshmallow.fields import Boolean, Field, Float, Integer, List, Nested, String  # noqa: F401
+from marshmallow.fields import Boolean, Float, Function, Integer, List, Nested, Raw, String  # noqa: F401
 
 from web.schemas import Schema
 
@@ -26,10 +26,15 @@ _OWN_AVATAR = re.compile(r"/api/avatars/\d+\.svg")
 
 
 class Text(ma.fields.String):
-    """A text of at most `maximum` characters that any database can store; spaces around it are dropped."""
+    """A text of at most `maximum` characters that any database can store, without spaces around it.
 
-    def __init__(self, maximum: int, minimum: int = 0, *, strip: bool = True, **options: Any):
-        self.strip = strip
+    `clean` returns the text to validate and store for the text that was sent.
+    """
+
+    def __init__(
+        self, maximum: int, minimum: int = 0, *, strip: bool = True, clean: Callable[[str], str] = str, **options: Any
+    ):
+        self.strip, self.clean = strip, clean
         # Two validators, because one over both bounds does not say which was passed.
         checks: list[Any] = [validate.Length(max=maximum)]
         if minimum:
@@ -42,7 +47,7 @@ class Text(ma.fields.String):
         text = super()._deserialize(value, attr, data, **kwargs)
         if _NOT_STORABLE.search(text):
             raise ma.ValidationError("Control characters cannot be stored.")
-        return text.strip() if self.strip else text
+        return self.clean(text.strip() if self.strip else text)
 
 
 class Choice(ma.fields.String):
@@ -56,10 +61,7 @@ class Email(Text):
     """An e-mail address, in lower case."""
 
     def __init__(self, **options: Any):
-        super().__init__(200, validate=validate.Email(), **options)
-
-    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
-        return super()._deserialize(*args, **kwargs).lower()
+        super().__init__(200, clean=str.lower, validate=validate.Email(), **options)
 
 
 class Id(ma.fields.Integer):
@@ -225,6 +227,20 @@ class People(ma.fields.Nested):
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
         return [{**each, "avatar": avatar_url(each["avatar"], each["id"])} for each in getattr(obj, attr)]
+
+
+class Prefixed(ma.fields.Nested):
+    """A nested object from the columns `<prefix>_…` of a row; null if they all are."""
+
+    def __init__(self, schema: type[Schema], prefix: str, **options: Any):
+        self.prefix = prefix
+        super().__init__(schema, dump_only=True, **options)
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> dict[str, Any] | None:
+        columns = {name: getattr(obj, f"{self.prefix}_{name}") for name in self.schema.fields}
+        if not any(columns.values()):
+            return None
+        return {str(f.data_key): f._serialize(columns[name], name, obj) for name, f in self.schema.fields.items()}
 
 
 def timezone() -> ZoneInfo:

@@ -68,7 +68,8 @@ def spellings(schema: type[ma.Schema]) -> frozenset[str]:
 
 
 def base_name(schema: ma.Schema) -> str:
-    return type(schema).__name__.removesuffix("Schema")
+    name = type(schema).__name__.removesuffix("Schema")
+    return f"Listed{name}" if schema.many and schema.exclude else name
 
 
 def reply_schema(schema: ma.Schema) -> type[ma.Schema]:

@@ -21,12 +21,15 @@ class Schema(ma.Schema):
     class Meta:
         unknown = ma.EXCLUDE
 
-    #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
-    paged = True
     #: Keys that the top level of a reply repeats beside `data`.
     lift: tuple[str, ...] = ()
     #: Keys of a body that a hook of the schema understands.
     ACCEPTED: frozenset[str] = frozenset()
+
+    def __init__(self, *, paged: bool = True, **options: Any):
+        #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
+        self.paged = paged
+        super().__init__(**options)
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
         if field_obj.data_key is None:
@@ -45,19 +48,17 @@ class Schema(ma.Schema):
 def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
     """A function from a row to its reply, equal to `schema.dump` and several times faster.
 
-    None where only marshmallow's own way will do: a schema with a hook on dumping, or a field computed by a
-    `Method` or a `Function`.
+    None if the schema has a hook on dumping, which only marshmallow itself calls.
     """
-    hooked = any(schema._hooks[kind] for kind in ("pre_dump", "post_dump"))
-    if hooked or any(isinstance(f, (ma.fields.Method, ma.fields.Function)) for f in schema.dump_fields.values()):
+    if any(schema._hooks[kind] for kind in ("pre_dump", "post_dump")):
         return None
     blank: dict[str, Any] = {}
     plain, values, wholes = [], [], []
     for name, field in schema.dump_fields.items():
         key, attribute = field.data_key or name, field.attribute or name
         blank[key] = None
-        if type(field).serialize is not ma.fields.Field.serialize:
-            wholes.append((key, attribute, field.serialize))  # it looks at other columns too
+        if type(field).serialize is not ma.fields.Field.serialize or not field._CHECK_ATTRIBUTE:
+            wholes.append((key, attribute, field.serialize))  # it reads the whole row, as `Function` does
         elif type(field)._serialize in UNCHANGED or (type(field) is ma.fields.Integer and not field.as_string):
             plain.append((key, attribute))
         else:

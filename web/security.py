@@ -87,13 +87,20 @@ def authenticate() -> Caller:
 
 def admit(permissions: tuple[str, ...]) -> None:
     """Let in only who is logged in and, if permissions are named, holds one of them: 401, 403."""
-    caller = authenticate()
+    authenticate()
     g.admitted_by = permissions
-    if permissions and not any(map(caller.allows, permissions)):
-        named = ", ".join(permissions)
-        if len(permissions) > 1:
-            refuse(403, f"This needs one of the permissions {named}")
-        refuse(403, f"This needs the permission {named}")
+    if permissions:
+        refuse_without(*permissions)
+
+
+def refuse_without(*permissions: str) -> None:
+    """403 unless the caller holds one of the permissions."""
+    if any(map(current_user.allows, permissions)):
+        return
+    named = ", ".join(permissions)
+    if len(permissions) > 1:
+        refuse(403, f"This needs one of the permissions {named}")
+    refuse(403, f"This needs the permission {named}")
 
 
 @contextmanager
