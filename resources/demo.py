@@ -25,7 +25,7 @@ from web.arguments import LongPageArgs
 from web.config import BadConfiguration
 from web.errors import refuse, refuse_field
 from web.fields import base_url
-from web.hooks import current
+from web.hooks import unproxied
 from web.logs import masked
 from web.schemas import Schema
 from web.texts import translate
@@ -127,7 +127,7 @@ def guard() -> None:
 
 def interfere() -> None:
     """Delay or fail the request as it asks for, or as the command line does for all."""
-    (_, asked), config = current(), current_app.config
+    (_, asked), config = unproxied(), current_app.config
     query = asked.query_string.decode("latin-1")  # not taken apart before one of them is in it
     wished = any(parameter in query or header in asked.headers for parameter, header in WISHES.items())
     if not (wished or config["DEMO_DELAY"] or config["DEMO_FAIL_RATE"]):
@@ -178,7 +178,7 @@ def sleep(milliseconds: int) -> int:
 
 def remember(response: Response) -> Response:
     """Keep what a developer wants to see of the last requests: never a body, never a token."""
-    context, asked = current()
+    context, asked = unproxied()
     if "started" in context and counts(asked):
         context.ignored_params = [name for name in context.ignored_params if name not in WISHES]
         current_app.extensions["last_requests"].append(

@@ -100,11 +100,11 @@ class Blueprint(openapi.DocumentedBlueprint):
 
     @staticmethod
     def _prepare_response_content(data: Any) -> dict[str, Any]:
-        context, _ = hooks.current()
-        if "page" in context:
-            data = {"items": data, **context.page}
-        lifted = {key: data[key] for key in context.lift}
-        return {"success": True, "data": data, "message": translate(context.message, context.language), **lifted}
+        g, _ = hooks.unproxied()
+        if "page" in g:
+            data = {"items": data, **g.page}
+        lifted = {key: data[key] for key in g.lift}
+        return {"success": True, "data": data, "message": translate(g.message, g.language), **lifted}
 
     def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
         if not (hasattr(view_func, "permissions") or hasattr(view_func, "public")):
@@ -183,12 +183,11 @@ def set_page(args: dict[str, Any], total: int) -> None:
     """Say in body and headers which page this is: X-Total-Count, and Link (RFC 8288) with relative references."""
     page, size = args["page"], args["page_size"]
     pages = -(-total // size)
-    context, asked = hooks.current()
-    context.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
-    context.headers["X-Total-Count"] = str(total)
-    query = asked.query_string.decode("utf-8", "replace")
+    g.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
+    g.headers["X-Total-Count"] = str(total)
+    query = request.query_string.decode("utf-8", "replace")
     if len(query) < limits.LINK_BYTES // 4:  # four relations repeat it
-        context.headers["Link"] = links(asked.path, query, page, pages)
+        g.headers["Link"] = links(request.path, query, page, pages)
 
 
 def links(path: str, query: str, page: int, pages: int) -> str:

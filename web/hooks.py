@@ -1,12 +1,11 @@
 """What happens around every request: its id and language, who may ask for which host, headers, log line, metrics."""
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 from urllib.parse import quote
@@ -27,21 +26,27 @@ from web.fields import MAX_ID
 from web.texts import LANGUAGES
 
 log = logging.getLogger("halolight.access")
+LOOPBACK_ORIGIN = r"https?://(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?"
+PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[f[cd][0-9a-f:]+\])(:\d+)?"
 ALLOWED_HEADERS = (
-    *("Authorization", "Content-Type", "Accept-Language", "If-None-Match", "Range", "X-Requested-With"),
-    *("X-Request-ID", "X-Demo-Delay", "X-Demo-Status"),
+    "Authorization, Content-Type, Accept-Language, If-None-Match, Range, X-Requested-With, "
+    "X-Request-ID, X-Demo-Delay, X-Demo-Status"
 )
 EXPOSED_HEADERS = (
-    *("X-Total-Count", "Link", "ETag", "Retry-After", "Content-Disposition", "Content-Range", "WWW-Authenticate"),
-    *("X-Request-ID", "X-Ignored-Fields", "X-Ignored-Params", "X-Demo-Delay"),
+    "X-Total-Count, Link, ETag, Retry-After, Content-Disposition, Content-Range, WWW-Authenticate, "
+    "X-Request-ID, X-Ignored-Fields, X-Ignored-Params, X-Demo-Delay"
 )
-LOOPBACK_ORIGIN = r"https?://(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?\Z"
-PRIVATE_ORIGIN = r"https?://(10(\.\d{1,3}){3}|192\.168(\.\d{1,3}){2}|172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}|\[f[cd][0-9a-f:]+\])(:\d+)?\Z"
-METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-#: What the metrics count apart; the demo controls can make two hundred others.
+CORS = {
+    "methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ALLOWED_HEADERS.split(", "),
+    "expose_headers": EXPOSED_HEADERS.split(", "),
+    "supports_credentials": True,
+    "max_age": 600,
+}
+#: Methods and statuses that the metrics count one by one. A client could make up any number of others.
+METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 STATUSES = {200, 201, 206, 304, 400, 401, 403, 404, 405, 409, 413, 415, 416, 429, 431, 500, 503}
 FIXED_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Id(IntegerConverter):
@@ -61,26 +66,14 @@ def init_app(app: Flask) -> None:
     app.before_request(begin)
     app.after_request(finish)
     app.teardown_request(lambda error: engines.release())
-    origins = [re.escape(origin) + r"\Z" for origin in app.config["CORS_ORIGINS"]]
+    origins = [anchored(re.escape(origin)) for origin in app.config["CORS_ORIGINS"]]
     if not app.config["PRODUCTION"]:
-        origins.append(LOOPBACK_ORIGIN)
-        if app.config["BEYOND_LOOPBACK"]:
-            origins.append(PRIVATE_ORIGIN)
-    # Compiled by us: flask-cors does not anchor, and takes `http://[::1]:3000` for a pattern.
-    compiled = [re.compile(origin, re.IGNORECASE) for origin in origins]
-    app.extensions["cors_origins"] = compiled
-    app.extensions["near_origins"] = [each for each in compiled if each.pattern != PRIVATE_ORIGIN]
-    app.extensions["cors"] = get_cors_options(
-        app,
-        {
-            "origins": app.extensions["cors_origins"],
-            "methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
-            "allow_headers": list(ALLOWED_HEADERS),
-            "expose_headers": list(EXPOSED_HEADERS),
-            "supports_credentials": True,
-            "max_age": 600,
-        },
-    )
+        origins.append(anchored(LOOPBACK_ORIGIN))
+    app.extensions["near_origins"] = list(origins)
+    if not app.config["PRODUCTION"] and app.config["BEYOND_LOOPBACK"]:
+        origins.append(anchored(PRIVATE_ORIGIN))
+    app.extensions["cors_origins"] = origins
+    app.extensions["cors"] = get_cors_options(app, {**CORS, "origins": origins})
     registry = CollectorRegistry()
     app.extensions["metrics"] = registry
     labels = ("method", "route", "status")
@@ -90,25 +83,30 @@ def init_app(app: Flask) -> None:
     app.extensions["series"] = cache(lambda *values: (count.labels(*values), latency.labels(*values)))
 
 
+def anchored(pattern: str) -> re.Pattern[str]:
+    """For flask-cors, which does not anchor a pattern itself, and takes the text `http://[::1]:3000` for one."""
+    return re.compile(rf"{pattern}\Z", re.IGNORECASE)
+
+
 def begin() -> None:
     """Note down what every reply needs, and refuse a host or a length before the view is called."""
-    (context, asked), config = current(), current_app.config
-    context.started = time.perf_counter()
-    sent = asked.headers.get("X-Request-ID", "")
-    context.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
-    context.language = language(asked.headers.get("Accept-Language", ""), config["DEFAULT_LANGUAGE"])
-    context.base_url = f"{asked.scheme}://{asked.host}"
-    context.headers = {**FIXED_HEADERS, "X-Request-ID": context.request_id, "Content-Language": context.language}
-    context.ignored_fields, context.ignored_params, context.lift = [], [], ()
-    refused = asked.environ.get("halolight.refused")  # by the server, before it read the body (web.connections.Refusal)
-    if refused:
+    (g, request), config = unproxied(), current_app.config
+    g.started = time.perf_counter()
+    sent = request.headers.get("X-Request-ID", "")
+    g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else secrets.token_hex(8)
+    g.language = language(request.headers.get("Accept-Language", ""), config["DEFAULT_LANGUAGE"])
+    g.base_url = f"{request.scheme}://{request.host}"
+    g.headers = {**FIXED_HEADERS, "X-Request-ID": g.request_id, "Content-Language": g.language}
+    g.ignored_fields, g.ignored_params, g.lift = [], [], ()
+    # By the server, before it read the body (`web.connections.Refusal`).
+    if refused := request.environ.get("halolight.refused"):
         refuse(refused, NO_ROOM if refused == 503 else "")
-    check_host(asked.host, config)
-    view = current_app.view_functions.get(asked.endpoint or "")
+    check_host(request.host, config)
+    view = current_app.view_functions.get(request.endpoint or "")
     if getattr(view, "takes_files", False):
-        asked.max_content_length = limits.upload_bytes(config)
-    limit = asked.max_content_length
-    if limit is not None and (asked.content_length or 0) > limit:
+        request.max_content_length = limits.upload_bytes(config)
+    limit = request.max_content_length
+    if limit is not None and (request.content_length or 0) > limit:
         refuse(413)
 
 
@@ -117,45 +115,41 @@ def language(accepted: str, default: str) -> str:
     return parse_accept_header(accepted, LanguageAccept).best_match(LANGUAGES, default) or default
 
 
-def check_host(host: str, config: dict[str, Any]) -> None:
+def check_host(host: str, config: Mapping[str, Any]) -> None:
     """DNS rebinding: refuse unknown Host names, because a page from such a host would count as same-origin."""
     allowed, production = config["ALLOWED_HOSTS"], config["PRODUCTION"]
-    if (allowed or not production) and not host_allowed(host, tuple(allowed), production):
+    if (allowed or not production) and not host_allowed(host, allowed, production):
         shown = re.sub(r"[^\w.:\[\]-]", "", host)[:100]
         refuse(403, f"Requests for the host {shown} are refused; allow it with ALLOWED_HOSTS")
 
 
 @limits.remembered(256)
 def host_allowed(host: str, allowed: tuple[str, ...], only_these: bool) -> bool:
+    """Whether `host` is one of `allowed` or, unless only these are, a loopback name or an IP address."""
     name = re.sub(r":\d*\Z", "", host).lower().rstrip(".")
-    if name in allowed:
-        return True
-    if only_these:
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
+    if name in allowed or only_these:
+        return name in allowed
+    if f".{name}".endswith(".localhost"):
         return True
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        return bool(ipaddress.ip_address(name.strip("[]")))
     except ValueError:
         return False
-    return True
 
 
 def finish(response: Response) -> Response:
     """The headers of every reply, in one pass; then its line in the log."""
-    (context, asked), headers = current(), response.headers
-    headers.extend(context.get("headers", FIXED_HEADERS))
-    if "started" in context:
-        if context.ignored_fields:
-            headers.add("X-Ignored-Fields", ignored(context.ignored_fields))
-        if context.ignored_params:
-            headers.add("X-Ignored-Params", ignored(context.ignored_params))
-    if "Origin" in asked.headers:
+    (g, request), headers = unproxied(), response.headers
+    headers.extend(g.get("headers", FIXED_HEADERS))
+    for header, names in (("X-Ignored-Fields", "ignored_fields"), ("X-Ignored-Params", "ignored_params")):
+        if g.get(names):
+            headers[header] = ignored(g.get(names))
+    if "Origin" in request.headers:
         set_cors_headers(response, current_app.extensions["cors"])
-    if asked.path.startswith("/api"):
+    if request.path.startswith("/api"):
         headers.setdefault("Cache-Control", "no-store")
         headers["Vary"] = "Authorization, Accept-Language, Origin"
-    observe(response, context, asked)
+    observe(response, g, request)
     return response
 
 
@@ -165,33 +159,30 @@ def ignored(names: list[str]) -> str:
     return text if len(text) <= 500 else text[:500].rpartition(",")[0] or text[:500]
 
 
-def observe(response: Response, context: Any, asked: Request) -> None:
-    """Count the request, and write its one line: by the route's template, so no token and no id of a row is in it."""
+def observe(response: Response, g: Any, request: Request) -> None:
+    """Count the request, and log it in one line: by the route's template, which holds no token and no id of a row."""
     now = time.perf_counter()
-    seconds = now - context.get("started", now)
-    route = asked.url_rule.rule if asked.url_rule else "(none)"
-    # A method that nobody knows would make a new series for every word that a stranger thinks of.
-    method = asked.method if asked.method in METHODS else "other"
+    seconds = now - g.get("started", now)
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    method = request.method if request.method in METHODS else "other"
     status = response.status_code if response.status_code in STATUSES else "other"
     count, latency = current_app.extensions["series"](method, route, status)
     count.inc()
     latency.observe(seconds)
-    request_id, user = context.get("request_id", "-"), context.caller.id if "caller" in context else "-"
-    log.info(
-        "%s user=%s %s %s %s %.1f ms",
-        *(request_id, user, asked.method, route, response.status_code, seconds * 1000),
-        extra={"fields": (request_id, user, method, route, response.status_code, round(seconds * 1000, 1))},
-    )
+    user = g.caller.id if "caller" in g else "-"
+    # `logs.JSONLines` makes a key of each of these values.
+    fields = (g.get("request_id", "-"), user, request.method, route, response.status_code, round(seconds * 1000, 1))
+    log.info("%s user=%s %s %s %s %s ms", *fields)
 
 
 def log_exception(exc_info: Any) -> None:
-    """A bug, with the id that the reply names; Flask's own line has the path, with whatever token is in it."""
+    """A bug, with the id that the reply names. Flask's own line has the path, and a path may hold a token."""
     route = request.url_rule.rule if request.url_rule else "(none)"
     logging.getLogger("halolight").error("%s %s %s", g.get("request_id", "-"), request.method, route, exc_info=exc_info)
 
 
-def current() -> tuple[Any, Request]:
-    """What `g` and `request` stand for: a proxy looks that up at each use, 50 times in a request."""
+def unproxied() -> tuple[Any, Request]:
+    """`g` and `request` themselves. Flask's names are proxies, which look the object up at each use."""
     return cast(Any, g)._get_current_object(), cast(Any, request)._get_current_object()
 
 
