@@ -24,7 +24,7 @@ from database.engines import DatabaseRefused
 from models import Document, Role, User
 from resources import RESOURCES, demo, permissions, system
 from resources.auth import RegisterArgs
-from web import config, hooks, limits, passwords
+from web import clock, config, hooks, limits, passwords, rules
 from web.config import ENV_FILE, BadConfiguration
 from web.errors import Api
 from web.logs import configure_logging
@@ -42,6 +42,7 @@ def create_app(**overrides: Any) -> Flask:
     app = Flask("halolight", static_folder=None, template_folder=None)
     app.config.from_mapping(config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides}))
     seed.zone = app.config["TIMEZONE"]
+    clock.start(app.config["DEMO_CLOCK"], seed.zone)
     open_database(app)
     app.config["JWT_SECRET"] = app.config["JWT_SECRET"] or Setting.read("secret")
     hooks.init_app(app)
@@ -96,22 +97,29 @@ def open_database(app: Flask) -> None:
 @click.option("--reset", is_flag=True, help="Put the demo data back as it was, then start.")
 @click.option("--delay", metavar="FROM-TO", help="Delay every reply by so many milliseconds (development only).")
 @click.option("--fail-rate", metavar="RATE", help="Let so many replies fail, from 0 to 1 (development only).")
+@click.option("--clock", "at", metavar="TIME", help=f"Start at {clock.FORMAT} (development only).")
 @click.option("--create-admin", metavar="EMAIL", help="Make a super administrator and stop; password: ADMIN_PASSWORD.")
 def main(
-    host: str | None, port: str | None, reset: bool, delay: str | None, fail_rate: str | None, create_admin: str | None
+    host: str | None,
+    port: str | None,
+    reset: bool,
+    delay: str | None,
+    fail_rate: str | None,
+    at: str | None,
+    create_admin: str | None,
 ) -> None:
     """Start HaloLight on a database that is made and filled at the first start."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show Chinese is no reason to stop
-    options = {"HALOLIGHT_HOST": host, "PORT": port}
+    options = {"HALOLIGHT_HOST": host, "PORT": port, "DEMO_CLOCK": at}
     try:
         app = create_app(**{name: value for name, value in options.items() if value is not None})
         configure_logging(app)
         if create_admin:
             click.echo(f"{make_admin(create_admin)} is a super administrator")
             return
-        demo.disturb(app, delay, fail_rate)
+        rules.from_options(app, delay=delay, fail_rate=fail_rate)
         if reset:
             seed.reset()
         try:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,9 +41,17 @@ db: Any = DatabaseProxy()
 _thread = threading.local()
 
 
+def machine_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+#: The clock of the application; development may set another one (web.clock).
+clock: Callable[[], datetime] = machine_clock
+
+
 def now() -> datetime:
     """This instant, aware, in UTC: the one place where the application reads the clock."""
-    return datetime.now(UTC)
+    return clock()
 
 
 class DatabaseRefused(Exception):

@@ -1,42 +1,28 @@
 """Demo controls: what a front-end developer breaks on purpose (slow and failing replies, expired tokens, lost data).
 
-They need no token, so they are there in development only and answer nobody beyond this machine. Delays and
-forced errors work on every route under /api without a line in it: they happen before the view is called.
+They need no token, so they are there in development only and answer nobody beyond this machine. What they set (rules,
+the clock) and what they tell of requests belongs to this process.
 """
 
 from __future__ import annotations
 
 import logging
-import random
-import re
-import threading
-import time
-from collections import deque
+from typing import Any
 
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, current_app, g, request
+from marshmallow import validate
 
 import seed
-from database import engines
 from models import Mail, Session, User
 from resources.auth import TOKENS, open_session, reset_link
-from web import fields, security
-from web.api import Blueprint, paginate_list
+from web import clock, fields, rules, security, traces
+from web.api import Blueprint, Schema, answer, paginate_list, refuse, refuse_field
 from web.arguments import LongPageArgs
-from web.config import BadConfiguration
-from web.errors import refuse, refuse_field
 from web.fields import base_url
-from web.hooks import unproxied
-from web.logs import masked
-from web.schemas import Schema
 from web.texts import translate
 
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
 log = logging.getLogger("halolight")
-
-#: What a request asks for a delay or an error with: a parameter of its query, or this header.
-WISHES = {"_delay": "X-Demo-Delay", "_status": "X-Demo-Status"}
-#: What says that a request came through a proxy, from wherever.
-FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 
 
 class AccountSchema(Schema):
@@ -55,6 +41,30 @@ class MailSchema(Schema):
     created_at = fields.Instant(dump_only=True)
 
 
+class RuleSchema(Schema):
+    id = fields.Integer(dump_only=True)
+    method = fields.Choice(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), allow_none=True)
+    path = fields.Text(
+        200,
+        required=True,
+        validate=validate.Regexp(r"^/api/[\w/.:{}<>*-]*$", error="Not a path under /api."),
+        metadata={"description": "a route, or a path with `*` for anything", "example": "/api/documents/:id"},
+    )
+    email = fields.Email(allow_none=True, metadata={"description": "only requests of this account"})
+    times = fields.Count(1, 1_000_000, allow_none=True, metadata={"description": "how often; null: until removed"})
+    rate = rules.RATE
+    delay = rules.DELAY
+    status = rules.STATUS
+    body = fields.Choice(("cut",), allow_none=True, metadata={"description": "`cut`: the reply ends in its middle"})
+    used = fields.Integer(dump_only=True)
+
+
+class ClockSchema(Schema):
+    now = fields.Instant(required=True)
+    frozen = fields.Boolean(load_default=True)
+    set = fields.Boolean(dump_only=True, metadata={"description": "false: the clock of the machine"})
+
+
 class RequestSchema(Schema):
     time = fields.Instant(dump_only=True)
     method = fields.String(dump_only=True)
@@ -64,7 +74,29 @@ class RequestSchema(Schema):
     user_id = fields.Integer(dump_only=True, allow_none=True)
     ignored_fields = fields.List(fields.String(), dump_only=True)
     ignored_params = fields.List(fields.String(), dump_only=True)
+    queries = fields.Integer(dump_only=True)
     request_id = fields.String(dump_only=True)
+
+
+class StatementSchema(Schema):
+    sql = fields.String(dump_only=True)
+    values: Any = fields.List(fields.String(allow_none=True), dump_only=True)
+    rows = fields.Integer(dump_only=True, metadata={"description": "found or changed"})
+    ms = fields.Float(dump_only=True)
+
+
+class ExplainedRequestSchema(RequestSchema):
+    route = fields.String(dump_only=True, allow_none=True)
+    view = fields.String(dump_only=True, allow_none=True, attribute="endpoint")
+    permissions = fields.List(
+        fields.String(),
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": "one of these is needed; null: no login, empty: any login"},
+    )
+    app_ms = fields.Float(dump_only=True)
+    database_ms = fields.Float(dump_only=True)
+    statements = fields.List(fields.Nested(StatementSchema), dump_only=True)
 
 
 class ExpiredSchema(Schema):
@@ -75,45 +107,20 @@ class DemoLoginArgs(Schema):
     email = fields.Email(required=True)
 
 
+RULE = RuleSchema()
+CLOCK = ClockSchema()
+
+
 def init_app(app: Flask) -> None:
-    """Put the controls before and after every request; the command line sets what happens to all of them."""
-    app.config.update(DEMO_DELAY=None, DEMO_FAIL_RATE=0.0)
-    # Whoever sleeps holds a thread: half of them stay for everybody else.
-    app.extensions["sleepers"] = threading.BoundedSemaphore(app.config["THREADS"] // 2)
-    app.extensions["last_requests"] = deque(maxlen=200)
-    app.before_request(interfere)
-    app.after_request(remember)
-
-
-def disturb(app: Flask, delay: str | None, fail_rate: str | None) -> None:
-    """Set a delay, or a rate of failures, for every request. Raises BadConfiguration."""
-    if (delay or fail_rate) and app.config["PRODUCTION"]:
-        raise BadConfiguration("--delay and --fail-rate work in development only")
-    if delay:
-        found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", delay)
-        if not found or not int(found[1]) <= int(found[2]) <= 10_000:
-            raise BadConfiguration("--delay: two numbers of milliseconds up to 10000, such as 200-800")
-        app.config["DEMO_DELAY"] = (int(found[1]), int(found[2]))
-    if fail_rate:
-        if not re.fullmatch(r"0|1|[01]?\.[0-9]{1,9}", fail_rate) or float(fail_rate) > 1:
-            raise BadConfiguration("--fail-rate: a number from 0 to 1, such as 0.05")
-        app.config["DEMO_FAIL_RATE"] = float(fail_rate)
-
-
-def controls_open() -> bool:
-    """Whether the caller is on this machine, or DEMO_CONTROLS lets everybody in."""
-    if current_app.config["DEMO_CONTROLS"] == "open":
-        return True
-    proxied = any(name in request.headers for name in FORWARDED)
-    # Only X-Forwarded-For makes waitress put the client's address in the place of the proxy's.
-    trusted = current_app.config["TRUSTED_PROXY"] in security.LOOPBACK and "X-Forwarded-For" in request.headers
-    return request.remote_addr in security.LOOPBACK and (trusted or not proxied)
+    """Put what needs every request around every request."""
+    rules.init_app(app)
+    traces.init_app(app)
 
 
 @blp.before_request
 def guard() -> None:
     """Nobody from elsewhere, and no other site's page: nothing else protects a route that needs no token."""
-    if not controls_open():
+    if not rules.controls_open():
         refuse(404)
     origin = request.headers.get("Origin")
     # A page of a neighbour in the network may read the API, but not the tokens that are given away here.
@@ -121,80 +128,8 @@ def guard() -> None:
     allowed = current_app.extensions["cors_origins" if opened else "near_origins"]
     known = origin == base_url() or any(p.match(origin or "") for p in allowed)
     foreign = not known if origin else request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if foreign and (request.method == "POST" or origin):
+    if foreign and (request.method != "GET" or origin):
         refuse(403, "Requests from this site are refused; allow it with CORS_ORIGINS")
-
-
-def interfere() -> None:
-    """Delay or fail the request as it asks for, or as the command line does for all."""
-    (_, asked), config = unproxied(), current_app.config
-    query = asked.query_string.decode("latin-1")  # not taken apart before one of them is in it
-    wished = any(parameter in query or header in asked.headers for parameter, header in WISHES.items())
-    if not (wished or config["DEMO_DELAY"] or config["DEMO_FAIL_RATE"]):
-        return
-    if not counts(asked) or asked.method == "OPTIONS" or not controls_open():
-        return
-    delay, status = number(asked, "_delay", 0, 10_000), number(asked, "_status", 400, 599)
-    if delay is None and config["DEMO_DELAY"]:
-        delay = random.randint(*config["DEMO_DELAY"])
-    if delay is not None:
-        g.headers["X-Demo-Delay"] = str(sleep(delay))
-    if status is None and random.random() < config["DEMO_FAIL_RATE"]:
-        status = random.choice((500, 503))
-    if status == 401:
-        sent = "Authorization" in asked.headers
-        reason = "invalid_token" if sent else "missing_token"
-        security.refuse_401(reason, "The demo controls made this error", token_sent=sent)
-    if status is not None:
-        refuse(status, "The demo controls made this error", **({"retry_after": 1} if status in (429, 503) else {}))
-
-
-def counts(asked: Request) -> bool:
-    """Whether it is the API's, and no control itself."""
-    return asked.path.startswith("/api/") and not asked.path.startswith("/api/demo")
-
-
-def number(asked: Request, wish: str, minimum: int, maximum: int) -> int | None:
-    """The number that a request wishes, None if it does not; 400 where it is none, or out of range."""
-    name = wish if wish in asked.args else WISHES[wish]
-    text = asked.args.get(wish, asked.headers.get(name))
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not minimum <= int(text) <= maximum:
-        refuse_field(name, f"Must be greater than or equal to {minimum} and less than or equal to {maximum}.")
-    return int(text)
-
-
-def sleep(milliseconds: int) -> int:
-    """Sleep, before a connection or a lock is held, unless half of the threads do so; how long it really was."""
-    sleepers, began = current_app.extensions["sleepers"], time.perf_counter()
-    if sleepers.acquire(blocking=False):
-        try:
-            time.sleep(milliseconds / 1000)
-        finally:
-            sleepers.release()
-    return round((time.perf_counter() - began) * 1000)
-
-
-def remember(response: Response) -> Response:
-    """Keep what a developer wants to see of the last requests: never a body, never a token."""
-    context, asked = unproxied()
-    if "started" in context and counts(asked):
-        context.ignored_params = [name for name in context.ignored_params if name not in WISHES]
-        current_app.extensions["last_requests"].append(
-            {
-                "time": engines.now(),
-                "method": asked.method,
-                "path": asked.full_path.rstrip("?")[:500],
-                "status": response.status_code,
-                "ms": round((time.perf_counter() - context.started) * 1000),
-                "user_id": context.caller.id if "caller" in context else None,
-                "ignored_fields": [str(name)[:200] for name in context.ignored_fields[:20]],
-                "ignored_params": [name[:200] for name in context.ignored_params[:20]],
-                "request_id": context.request_id,
-            }
-        )
-    return response
 
 
 @blp.route("/accounts")
@@ -239,6 +174,7 @@ def reset_demo_data():
     except seed.NotResettable:
         refuse(409, "This database was not filled with demo data")
     current_app.extensions["last_requests"].clear()
+    current_app.extensions["rules"].reset()
     log.info("demo: reset")
 
 
@@ -275,13 +211,82 @@ def list_mails(args):
 @blp.response(200, RequestSchema(many=True))
 def list_requests(args):
     """The last 200 requests to this process, newest first, with what was ignored in them"""
-    found = paginate_list(list(reversed(current_app.extensions["last_requests"])), args)
-    return [
-        {
-            **each,
-            "path": masked(each["path"]),
-            "ignored_fields": [masked(name) for name in each["ignored_fields"]],
-            "ignored_params": [masked(name) for name in each["ignored_params"]],
-        }
-        for each in found
-    ]
+    return paginate_list(traces.latest(), args)
+
+
+@blp.route("/requests/<request_id>")
+@blp.public
+@blp.response(200, ExplainedRequestSchema(), errors=(404,))
+def get_request(request_id):
+    """One of the last requests, by its `X-Request-ID`: its route, its permission and its SQL statements"""
+    trace = traces.find(request_id)
+    return traces.explained(trace) if trace else refuse(404)
+
+
+@blp.route("/rules")
+@blp.public
+@blp.arguments(LongPageArgs(), location="query")
+@blp.response(200, RuleSchema(many=True))
+def list_rules(args):
+    """The rules of this process, newest first, with how often each was used"""
+    return paginate_list(list(current_app.extensions["rules"].listed), args)
+
+
+@blp.route("/rules", methods=["POST"])
+@blp.public
+@blp.arguments(RULE)
+@blp.response(201, RULE, message="Rule created", write=False, errors=(403, 409))
+def create_rule(data):
+    """Delay, fail or cut the next requests that match; of several rules the newest comes first"""
+    email = data.pop("email", None)
+    user = User.get_or_none(User.email == email) if email else None
+    if email and user is None:
+        refuse_field("email", "There is no such row.")
+    if all(data.get(name) is None for name in rules.EFFECTS):
+        refuse_field("", "Give delay, status or body.")
+    return answer(current_app.extensions["rules"].add(user=user, **data))
+
+
+@blp.route("/rules", methods=["DELETE"])
+@blp.public
+@blp.response(200, message="Rules deleted", write=False, errors=(403,))
+def delete_rules():
+    """Remove all rules"""
+    current_app.extensions["rules"].remove()
+
+
+@blp.route("/rules/<id:rule_id>", methods=["DELETE"])
+@blp.public
+@blp.response(200, message="Rule deleted", write=False, errors=(403, 404))
+def delete_rule(rule_id):
+    """Remove one rule"""
+    if not current_app.extensions["rules"].remove(rule_id):
+        refuse(404)
+
+
+@blp.route("/clock")
+@blp.public
+@blp.response(200, CLOCK)
+def get_clock():
+    """What the clock of the application shows"""
+    return clock.state()
+
+
+@blp.route("/clock", methods=["POST"])
+@blp.public
+@blp.arguments(CLOCK)
+@blp.response(200, CLOCK, message="Clock set", write=False, errors=(403,))
+def set_clock(data):
+    """Let the clock of the application stand at a time, or run on from there"""
+    if data["now"].year not in clock.YEARS:
+        refuse_field("now", f"Must be from {clock.YEARS[0]} to {clock.YEARS[-1]}.")
+    clock.put(data["now"], data["frozen"])
+    return answer(clock.state())
+
+
+@blp.route("/clock", methods=["DELETE"])
+@blp.public
+@blp.response(200, message="The clock runs again", write=False, errors=(403,))
+def reset_clock():
+    """Go by the clock of the machine again"""
+    clock.let_run()

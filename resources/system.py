@@ -14,7 +14,7 @@ from flask import Response, current_app, jsonify, render_template, request, send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from database import engines
-from resources import demo
+from web import rules
 from web.api import Blueprint
 from web.config import VERSION
 from web.errors import DATABASE_ERRORS, refuse
@@ -78,7 +78,7 @@ def page(template: str, **values: Any) -> Response:
 @pages.get("/")
 def home():
     """Links, and what a front-end developer needs of the demo controls where they answer"""
-    controls = not current_app.config["PRODUCTION"] and demo.controls_open()
+    controls = not current_app.config["PRODUCTION"] and rules.controls_open()
     return page("home.html", version=VERSION, controls=controls, documented="documentation" in current_app.blueprints)
 
 

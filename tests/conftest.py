@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ from resources import auth
 from tests import databases
 from tests.databases import TIMEZONE
 from tests.servers import ROOT, a_server, chromium, complaints, page, serve
-from web import config, passwords
+from web import clock, config, passwords, traces
+from web.rules import Rules
 
 __all__ = ["ROOT", "TIMEZONE", "a_server", "chromium", "complaints", "page", "serve"]
 
@@ -146,12 +148,15 @@ class KeptApplication:
         app.config["DATABASE_URL"] = url
         # What requests change within the extensions; test_fixtures.py knows the names of all of them.
         app.extensions["last_requests"].clear()
+        app.extensions["rules"] = Rules()
+        clock.let_run()
         app.extensions["sleepers"] = threading.BoundedSemaphore(app.config["THREADS"] // 2)
         app.extensions["series"].cache_clear()
         for metric in app.extensions["metrics"]._collector_to_names:
             metric.clear()
         seed.zone = app.config["TIMEZONE"]
         halolight.connect(url, app.config["THREADS"]).prepared = self.selects
+        traces.watch(engines.db.obj)
         app.config["JWT_SECRET"] = os.environ.get("JWT_SECRET") or Setting.read("secret")  # as a server on it reads
         engines.release()
         return app
@@ -234,6 +239,14 @@ def bell(app: Flask) -> Callable[[Client], list[str]]:
     """A function from somebody to the contents of their notifications, the oldest first."""
     rung = Notification.select().order_by(Notification.id)
     return lambda client: [row.content for row in rung.where(Notification.user == client.id)]
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds for which a reply slept, without sleeping."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
 
 
 @pytest.fixture

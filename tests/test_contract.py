@@ -20,7 +20,15 @@ ROOT = Path(__file__).parent.parent
 PUBLIC = {
     *("auth.login", "auth.register", "auth.refresh", "auth.logout", "auth.forgot_password", "auth.reset_password"),
     *("demo.list_accounts", "demo.log_in_as", "demo.reset_demo_data", "demo.expire_tokens", "demo.list_mails"),
-    *("demo.list_requests", "avatars.get_avatar", "files.download_raw"),
+    *("demo.list_requests", "demo.get_request", "demo.list_rules", "demo.create_rule", "demo.delete_rule"),
+    *(
+        "demo.delete_rules",
+        "demo.get_clock",
+        "demo.set_clock",
+        "demo.reset_clock",
+        "avatars.get_avatar",
+        "files.download_raw",
+    ),
     *(
         "system.get_health",
         "system.get_metrics",

@@ -9,6 +9,7 @@ from database import base, engines
 from database.base import Setting
 from models import Document, Task, User
 from tests import databases
+from web import clock
 
 #: How the first test of this process found a database and an application, by the kind of database.
 _first = {}
@@ -21,7 +22,8 @@ def state(app):
     kept = app.extensions
     assert set(kept) == {
         *("permissions", "cors", "cors_origins", "near_origins", "flask-smorest"),  # set once
-        *("metrics", "series", "last_requests", "sleepers"),  # put back by the fixture `app`, as a new one must be
+        # Put back by the fixture `app`, as a new one must be.
+        *("metrics", "series", "last_requests", "rules", "sleepers"),
     }
     on_sqlite = isinstance(engines.db.obj, engines.SQLite)
     question = "PRAGMA query_only" if on_sqlite else "SHOW default_transaction_read_only"
@@ -33,6 +35,7 @@ def state(app):
         "config": {**app.config, "DATABASE_URL": None},
         "views": dict(app.view_functions),
         "kept": (len(kept["last_requests"]), kept["sleepers"]._value, kept["series"].cache_info().currsize),
+        "demo": (kept["rules"].listed, clock.state()["set"]),
         "metrics": [metric for metric in kept["metrics"].collect() if metric.samples],
         "connection": engines.db.execute_sql(question).fetchall(),
         "zone": seed.zone,
@@ -52,6 +55,8 @@ def change_everything(app, client):
     client.get("/api/tasks")
     app.config.update(MAX_UPLOAD_MB=3, LEFT=True)
     app.extensions["sleepers"].acquire()
+    app.extensions["rules"].add(path="/api/*", status=503)
+    clock.put(datetime(2026, 3, 1, tzinfo=UTC), frozen=True)
     app.extensions["proxy_told"] = True
     app.view_functions["tasks.list_tasks"] = None
     seed.zone = UTC

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Function
 from tzlocal import get_localzone
 
-from web import fields, limits
+from web import clock, fields, limits
 from web.openapi import ABOUT
 
 #: Where `halolight.py` is.
@@ -89,6 +89,16 @@ def secret(text: str) -> str:
     return text
 
 
+def clock_time(text: str) -> tuple[datetime, bool]:
+    """A time, and whether the clock stands still there: 2026-03-01T09:30, or 2026-03-01T09:30,running."""
+    time, _, then = text.partition(",")
+    with suppress(ValueError):
+        at = datetime.fromisoformat(time)
+        if at.year in clock.YEARS and then in ("", "running"):
+            return at, not then
+    raise ValidationError(f"a time from {clock.YEARS[0]} to {clock.YEARS[-1]} such as {clock.FORMAT}")
+
+
 class Variables(ma.Schema):
     """Every variable; a default that depends on other variables is in `read`."""
 
@@ -121,6 +131,7 @@ class Variables(ma.Schema):
     REGISTRATION = fields.Choice(("open", "closed"))
     DOCS = fields.Choice(("on", "off"))
     DEMO_CONTROLS = fields.Choice(("open",), load_default="")
+    DEMO_CLOCK = Function(deserialize=clock_time, load_default=None)
 
 
 VARIABLES = tuple(Variables().fields)
@@ -151,6 +162,8 @@ def read(given: Mapping[str, Any]) -> dict[str, Any]:
     production = config["NODE_ENV"] == "production"
     if production and not config["JWT_SECRET"]:
         raise BadConfiguration("JWT_SECRET is required in production: at least 32 bytes")
+    if production and config["DEMO_CLOCK"]:
+        raise BadConfiguration("DEMO_CLOCK works in development only")
     config.setdefault("FRONTEND_URL", (*config["CORS_ORIGINS"], "http://localhost:3000")[0])
     config.setdefault("HALOLIGHT_HOST", "0.0.0.0" if production else "localhost")  # noqa: S104
     config.setdefault("SEED_DEMO", not production)

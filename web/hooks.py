@@ -34,7 +34,7 @@ ALLOWED_HEADERS = (
 )
 EXPOSED_HEADERS = (
     "X-Total-Count, Link, ETag, Retry-After, Content-Disposition, Content-Range, WWW-Authenticate, "
-    "X-Request-ID, X-Ignored-Fields, X-Ignored-Params, X-Demo-Delay"
+    "X-Request-ID, X-Ignored-Fields, X-Ignored-Params, X-Demo-Delay, Server-Timing"
 )
 CORS = {
     "methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],

@@ -83,6 +83,18 @@ SESSIONS = 1000
 
 # --- What the process remembers ---
 
+#: Rules of the demo controls.
+RULES = 100
+#: Requests that the demo controls show.
+REQUESTS = 200
+#: Statements of each of them, the first ones.
+STATEMENTS = 50
+#: Characters of each statement.
+STATEMENT_CHARACTERS = 4000
+#: Values that were bound to each statement, and characters of each value.
+VALUES = 50
+VALUE_CHARACTERS = 100
+
 #: Characters of a text that may be a key of what is remembered. What clients send by themselves is shorter.
 REMEMBERED = 1000
 

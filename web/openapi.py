@@ -146,7 +146,7 @@ def documented_type(converter: Any, field: ma.fields.Field, **kwargs: Any) -> di
     """The type of a field of ours, which stands with its class."""
     said = dict(getattr(field, "DOCUMENTED", {}))
     if said and field.allow_none:
-        said["type"] = [said["type"], "null"]
+        said["type"] = [*([said["type"]] if isinstance(said["type"], str) else said["type"]), "null"]
     return said
 
 
