@@ -29,7 +29,8 @@ from peewee import (
 )
 
 from database import engines
-from database.base import BaseModel, StringsField, Table, Timestamped, UTCField, insert_rows, owned
+from database.base import BaseModel, Table, Timestamped, insert_rows
+from database.fields import StringsField, UTCField, owned
 from database.rules import ROWS, among, contains, gathered, one_of, per_span, person
 
 #: How many of the people in an event or a conversation a list shows beside their number.

@@ -1,6 +1,6 @@
-"""Selects compiled to SQL once.
+"""Statements compiled to SQL once.
 
-Peewee renders a select's SQL each time it is run, which takes longer than running it. So views pass the
+Peewee renders a query's SQL each time it is run, which takes longer than running it. So views pass the
 *rule* (`Task.visible_to`), not its result; here it is called once per shape with placeholders instead of
 values, the SQL is kept, and afterwards only values are bound. A shape is everything that changes the SQL:
 the rule, whether the caller sees all rows, which filters are used and with how many values, the order.
@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from peewee import Alias, CharField, Field, ForeignKeyField, IntegerField, Select, TextField, Value
 
-from database.base import BaseModel, StringsField, UTCField
 from database.engines import db
+from database.fields import StringsField, UTCField
 from database.rules import ROWS
 
 #: More shapes than this are never in use; a client that tries every combination of sorts ends here.
@@ -28,7 +28,7 @@ _utc = UTCField()
 
 
 class Slot:
-    """The place of a value that is bound when the select is run."""
+    """The place of a value that is bound when the statement is run."""
 
     def __init__(self, name: str):
         self.name = name
@@ -38,13 +38,27 @@ def slot(name: str) -> Value:
     return Value(Slot(name), converter=False, unpack=False)
 
 
-class Prepared:
-    """A select rendered once. Calling it with a value for each placeholder gives rows as named tuples."""
+class Statement:
+    """A query rendered once, to be run with a value for each of its slots."""
 
     def __init__(self, query: Any):
-        sql, parameters = query.sql()
-        self.sql = sql
+        self.sql, parameters = query.sql()
         self.parameters = [(p.name, None) if isinstance(p, Slot) else (None, p) for p in parameters]
+
+    def bind(self, values: dict[str, Any]) -> list[Any]:
+        """What the driver binds to the placeholders of the SQL; `values` are as the driver takes them."""
+        return [values[name] if name else fixed for name, fixed in self.parameters]
+
+    def run(self, values: dict[str, Any]) -> Any:
+        """Run it. Returns the driver's cursor."""
+        return db.obj.execute_sql(self.sql, self.bind(values))
+
+
+class CompiledSelect(Statement):
+    """A select rendered once. Calling it with a value for each slot gives rows as named tuples."""
+
+    def __init__(self, query: Any):
+        super().__init__(query)
         names, readers = zip(*(_column(node) for node in query._returning), strict=True)
         row: Any = namedtuple("Row", names)  # type: ignore[misc]
         self.make = row._make
@@ -52,10 +66,9 @@ class Prepared:
         self.readers = [(index, read) for index, read in enumerate(readers) if read]
 
     def __call__(self, **values: Any) -> list[Any]:
-        bound = [values[name] if name else fixed for name, fixed in self.parameters]
-        bound = [_utc.db_value(value) if type(value) is datetime else value for value in bound]
+        stored = {name: _utc.db_value(value) if type(value) is datetime else value for name, value in values.items()}
         # All at once: a cursor left half read would pin an old snapshot in a kept connection.
-        fetched = db.obj.execute_sql(self.sql, bound).fetchall()
+        fetched = self.run(stored).fetchall()
         if not self.readers:
             return [self.make(row) for row in fetched]
         return [self.make(self._read(list(row))) for row in fetched]
@@ -82,35 +95,66 @@ def _column(node: Any) -> tuple[str, Callable[[Any], Any] | None]:
     return name or field.name, None if plain else field.python_value
 
 
-def prepare(shape: tuple[Any, ...], build: Callable[[], Select]) -> Prepared:
-    """The compiled form of `build()`, made at its first use with the database in use."""
-    kept = db.obj.prepared
-    if shape not in kept:
+S = TypeVar("S", bound=Statement)
+
+
+def compile_once(kind: Callable[[Any], S], shape: tuple[Any, ...], build: Callable[[], Any]) -> S:
+    """The statement of this shape: made of the query `build()` at its first use with the database in use, then kept."""
+    kept = db.obj.compiled
+    statement = kept.get(shape)
+    if statement is None:
         if len(kept) >= MAX_SHAPES:
             kept.clear()
-        kept[shape] = Prepared(build())
-    return kept[shape]
+        statement = kept[shape] = kind(build())
+    return statement
+
+
+def insert(model: Any, data: dict[str, Any]) -> int:
+    """Insert a row of these values, by the names of their fields. Returns its id."""
+
+    def build() -> Any:
+        return model.insert({name: slot(name) for name in data})
+
+    cursor = compile_once(Statement, (model, "insert", *data), build).run(stored(model, data))
+    return cursor.fetchone()[0] if db.returning_clause else cursor.lastrowid
+
+
+def update(model: Any, id: int, data: dict[str, Any]) -> None:
+    """Store these values, by the names of their fields, in the row `id`."""
+
+    def build() -> Any:
+        return model.update({name: slot(name) for name in data}).where(model.id == slot("id"))
+
+    compile_once(Statement, (model, "update", *data), build).run({**stored(model, data), "id": id})
+
+
+def stored(model: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """Values as the database takes them."""
+    fields = model._meta.fields
+    return {name: fields[name].db_value(value) for name, value in data.items()}
 
 
 def rows(selector: Callable[..., Select], *fixed: Any, **values: Any) -> list[Any]:
     """The rows of `selector(*fixed, **values)`. Arguments that change the SQL are `fixed`; values are bound."""
-    run = prepare((selector, fixed, tuple(values)), lambda: selector(*fixed, **{name: slot(name) for name in values}))
-    return run(**values)
+
+    def build() -> Select:
+        return selector(*fixed, **{name: slot(name) for name in values})
+
+    return compile_once(CompiledSelect, (selector, fixed, tuple(values)), build)(**values)
 
 
 def one(selector: Callable[..., Select], id: int, user: int, everything: bool) -> Any | None:
     """The row `id` among those of `selector(user, everything)`, or None."""
-    model = model_of(selector)
 
     def build() -> Select:
-        return selector(slot("user"), everything).where(model.id == slot("id"))
+        return selector(slot("user"), everything).where(model_of(selector).id == slot("id"))
 
-    found = prepare((selector, "one", everything), build)(user=user, id=id)
+    found = compile_once(CompiledSelect, (selector, "one", everything), build)(user=user, id=id)
     return found[0] if found else None
 
 
 def only(query: Any, rule: Any) -> Any:
-    """`query` with the conditions of the select `rule`."""
+    """`query` with the conditions of the select `rule`, and none of its joins: they speak of its own columns only."""
     return query if rule._where is None else query.where(rule._where)
 
 
@@ -122,7 +166,7 @@ def whole(
     None if it is not there, or `rule(user)` does not hold for it. On Postgres the row is locked until the transaction
     ends: who would change it as well waits, and then gets it as it is by then.
     """
-    model: Any = model_of(selector)
+    model = model_of(selector)
 
     def build() -> Select:
         query = only(model.select(), selector(slot("user"), everything)).where(model.id == slot("id"))
@@ -130,61 +174,75 @@ def whole(
         # Not FOR UPDATE, which new rows that refer to this one would wait for.
         return query.for_update("FOR NO KEY UPDATE") if db.for_update else query
 
-    found = prepare((selector, "whole", rule, everything), build)(id=id, user=user)
+    found = compile_once(CompiledSelect, (selector, "whole", rule, everything), build)(id=id, user=user)
     return model(__no_default__=True, **found[0]._asdict()) if found else None
 
 
 def page(selector: Callable[..., Select], args: dict[str, Any], user: int, everything: bool) -> tuple[list[Any], int]:
     """One page of `selector(user, everything)`, filtered and sorted as `args` say, and the number of rows in all."""
-    model = model_of(selector)
+    model, number, size = model_of(selector), args["page"], args["page_size"]
+    filters = {name: args[name] for name in model.FILTERS if name in args}
     sort = args.get("sort") or (model.SORT,)
-    used = {name: args[name] for name in model.FILTERS if name in args}
-    # Strings, because `True == 1` would collide with the key of a one-element list.
-    shape = tuple((n, len(v) if isinstance(v, list) else "null" if v is None else "one") for n, v in used.items())
-    size = args["page_size"]
+    shape = (selector, everything, tuple((name, _size(value)) for name, value in filters.items()))
+    values = {"user": user, "limit": size, "offset": (number - 1) * size, **_values(filters)}
     # The first page of all rows comes straight from the index of its order.
-    straight = everything and not used and args["page"] == 1
-    values: dict[str, Any] = {"user": user, "limit": size, "offset": (args["page"] - 1) * size}
-    for name, value in used.items():
-        values |= {f"{name}.{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {name: value}
+    straight = everything and not filters and number == 1
 
-    def narrowed() -> Any:
-        query = selector(slot("user"), everything)
-        for name, value in used.items():
-            place: Any = None if value is None else slot(name)
-            if isinstance(value, list):
-                place = [slot(f"{name}.{i}") for i in range(len(value))]
-            query = query.where(model.FILTERS[name](place))
-        return query
-
-    def only(column: Any) -> Any:
-        query, condition = model.select(column), narrowed()._where
-        return query if condition is None else query.where(condition)
-
-    def build() -> Select:
-        def cut(query: Any) -> Any:
-            return query.order_by(*order(model, sort)).limit(slot("limit")).offset(slot("offset"))
-
-        # With the number of rows beside each: one statement less, so one journey less to Postgres.
-        shown = narrowed().select_extend(only(ROWS).alias("total_rows"))
-        if straight:
-            return cut(shown)
-        # The ids first: whole rows are then neither sorted nor skipped, but only put together for the page.
-        # The page's ids take the place of the conditions, which the inner select has applied.
-        shown._where = model.id.in_(cut(only(model.id)))
-        return shown.order_by(*order(model, sort))
+    def build_page() -> Select:
+        return _page(_narrowed(selector, everything, filters), sort, straight)
 
     def build_count() -> Select:
-        return only(ROWS.alias("total_rows"))
+        return only(model.select(ROWS.alias("total_rows")), _narrowed(selector, everything, filters))
 
-    found = prepare((selector, everything, shape, sort, straight), build)(**values)
-    if args["page"] == 1 and len(found) < size:
+    found = compile_once(CompiledSelect, (*shape, sort, straight), build_page)(**values)
+    if number == 1 and len(found) < size:
         return found, len(found)
-    counted = found or prepare((selector, "count", everything, shape), build_count)(**values)
+    counted = found or compile_once(CompiledSelect, (*shape, "count"), build_count)(**values)
     return found, counted[0].total_rows
 
 
-def order(model: type[BaseModel], sort: Sequence[str]) -> list[Any]:
+def _size(value: Any) -> Any:
+    """What of a filter's value changes the SQL: of a list its length."""
+    # Strings, because `True == 1` would collide with the key of a one-element list.
+    return len(value) if isinstance(value, list) else "null" if value is None else "one"
+
+
+def _values(filters: dict[str, Any]) -> dict[str, Any]:
+    """The values of filters by the names of their slots."""
+    values: dict[str, Any] = {}
+    for name, value in filters.items():
+        values |= {f"{name}.{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {name: value}
+    return values
+
+
+def _narrowed(selector: Callable[..., Select], everything: bool, filters: dict[str, Any]) -> Any:
+    """The rows of `selector` for which the filters hold, with slots for their values."""
+    query = selector(slot("user"), everything)
+    for name, value in filters.items():
+        place: Any = None if value is None else slot(name)
+        if isinstance(value, list):
+            place = [slot(f"{name}.{i}") for i in range(len(value))]
+        query = query.where(model_of(selector).FILTERS[name](place))
+    return query
+
+
+def _page(narrowed: Any, sort: Sequence[str], straight: bool) -> Select:
+    """One page of the select `narrowed`, with the number of all its rows beside each: one journey to the database."""
+    model = narrowed.model
+
+    def cut(query: Any) -> Any:
+        return query.order_by(*order(model, sort)).limit(slot("limit")).offset(slot("offset"))
+
+    shown = narrowed.select_extend(only(model.select(ROWS), narrowed).alias("total_rows"))
+    if straight:
+        return cut(shown)
+    # The ids first: whole rows are then neither sorted nor skipped, but only put together for the page.
+    # The page's ids take the place of the conditions, which the inner select has applied.
+    shown._where = model.id.in_(cut(only(model.select(model.id), narrowed)))
+    return shown.order_by(*order(model, sort))
+
+
+def order(model: Any, sort: Sequence[str]) -> list[Any]:
     """ORDER BY for names such as `-createdAt`: NULLs last, and `id` in the direction of the last name."""
     terms = []
     for name in sort:
@@ -196,6 +254,6 @@ def order(model: type[BaseModel], sort: Sequence[str]) -> list[Any]:
     return terms
 
 
-def model_of(selector: Any) -> type[BaseModel]:
+def model_of(selector: Any) -> Any:
     """The model of a rule. A rule is a classmethod, so its `__self__` is the model."""
     return selector.__self__

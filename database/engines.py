@@ -132,7 +132,7 @@ class SQLite(SqliteDatabase):
         pragmas["wal_autocheckpoint"] = 4000
         options: Any = {"timeout": turns.seconds, "check_same_thread": False, "factory": Connection}
         super().__init__(path, pragmas=pragmas, lock_type="IMMEDIATE", **options)
-        self.prepared: dict[Any, Any] = {}
+        self.compiled: dict[Any, Any] = {}
         self._statement_seconds, self.turns = statement_seconds, turns
         self._turn, self._until = threading.Lock(), math.inf
         self._opened: list[Connection] = []
@@ -259,7 +259,7 @@ class Postgres(PooledPostgresqlDatabase):
         # The last one counts: an operator may name another in the URL.
         options["options"] = f"-c statement_timeout={self._statement_timeout} {options.get('options', '')}".rstrip()
         super().__init__(name, **options)
-        self.prepared: dict[Any, Any] = {}
+        self.compiled: dict[Any, Any] = {}
         self.turns = turns
 
     @contextmanager

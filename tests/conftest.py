@@ -131,7 +131,7 @@ class KeptApplication:
     """An application that test after test uses, each with a database of its own."""
 
     def __init__(self, app: Flask):
-        self.app, self.selects = app, engines.db.obj.prepared
+        self.app, self.selects = app, engines.db.obj.compiled
         self.config, self.extensions, self.views = dict(app.config), dict(app.extensions), dict(app.view_functions)
         app._got_first_request = True  # whoever adds a route or a hook is told so, and takes `make_app`
 
@@ -155,7 +155,7 @@ class KeptApplication:
         for metric in app.extensions["metrics"]._collector_to_names:
             metric.clear()
         seed.zone = app.config["TIMEZONE"]
-        halolight.connect(url, app.config["THREADS"]).prepared = self.selects
+        halolight.connect(url, app.config["THREADS"]).compiled = self.selects
         traces.watch(engines.db.obj)
         app.config["JWT_SECRET"] = os.environ.get("JWT_SECRET") or Setting.read("secret")  # as a server on it reads
         engines.release()

@@ -31,7 +31,7 @@ def plans(client, path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(db.obj, "execute_sql", lambda sql, bound=None: asked.append((sql, bound)) or run(sql, bound))
         assert client.get(path).status_code == 200
-    compiled = [(shape[0], select.sql) for shape, select in db.obj.prepared.items() if hasattr(shape[0], "__self__")]
+    compiled = [(shape[0], select.sql) for shape, select in db.obj.compiled.items() if hasattr(shape[0], "__self__")]
     tables = {sql: selector.__self__._meta.table_name for selector, sql in compiled}
     for sql, bound in asked:
         if " LIMIT " not in sql or sql not in tables:

@@ -1,0 +1,57 @@
+"""The kinds of columns that Peewee has not: equal on SQLite and Postgres, from what is stored to what is given back."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from peewee import SQL, AutoField, DateTimeField, ForeignKeyField, Model, NodeList, SqliteDatabase, TextField
+
+
+class Key(AutoField):
+    """A primary key whose numbers are never given again. Postgres never does; SQLite has to be told."""
+
+    def ddl(self, ctx: Any) -> Any:
+        column = super().ddl(ctx)
+        if isinstance(self.model._meta.database.obj, SqliteDatabase):
+            return NodeList((column, SQL("AUTOINCREMENT")))
+        return column
+
+
+class UTCField(DateTimeField):
+    """An instant: stored in UTC without an offset, given back aware (SQLite and Postgres differ otherwise)."""
+
+    def db_value(self, value: Any) -> Any:
+        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
+
+    def python_value(self, value: Any) -> Any:
+        if isinstance(value, str):  # SQLite has no type for times
+            return _instant(value)
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z")
+
+
+class StringsField(TextField):
+    """A tuple of strings, stored as JSON text."""
+
+    def db_value(self, value: Any) -> Any:
+        return json.dumps(list(value), ensure_ascii=False)
+
+    def python_value(self, value: Any) -> Any:
+        return _strings(value)
+
+
+@lru_cache(maxsize=1024)
+def _strings(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+def owned(model: type[Model], related_name: str, **options: Any) -> Any:
+    """A reference to the row to which this one belongs: both are deleted together."""
+    return ForeignKeyField(model, backref=related_name, on_delete="CASCADE", **options)
