@@ -21,6 +21,7 @@ import seed
 from database import base, engines
 from database.base import Setting
 from database.engines import DatabaseRefused
+from database.turns import unhurried
 from models import Document, Role, User
 from resources import RESOURCES, demo, permissions, system
 from resources.auth import RegisterArgs
@@ -76,7 +77,7 @@ def open_database(app: Flask) -> None:
     try:
         connect(app.config["DATABASE_URL"], app.config["THREADS"])
         # The making and the filling together: two first starts at once make one database.
-        with engines.unhurried(), engines.write():
+        with unhurried(), engines.write():
             if base.create_tables():
                 seed.seed(demo=app.config["SEED_DEMO"])
     except DatabaseRefused as error:

@@ -23,6 +23,7 @@ from peewee import SqliteDatabase, fn
 import models as m
 from database import base, engines
 from database.base import Setting, insert_rows
+from database.turns import unhurried
 from seeds.samples import packed, picture, printed, sound
 from web import passwords
 from web.mime import describe
@@ -382,7 +383,7 @@ def reset() -> None:
     The secret, the schema version and the sessions of seeded accounts stay: a page that is logged in as one
     of them does not notice.
     """
-    with engines.unhurried(), engines.write():
+    with unhurried(), engines.write():
         if not seeded():
             raise NotResettable("only a database that was filled with demo rows can be reset")
         theirs = m.Session.user <= len(ROWS["people"])
@@ -410,7 +411,7 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
     with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:
         for start in range(0, len(numbers), CHUNK):
             chunk = numbers[start : start + CHUNK]
-            with engines.unhurried(), engines.write():
+            with unhurried(), engines.write():
                 add(chunk, random.Random(there + start))
             bar.update(len(chunk))
 

@@ -23,8 +23,9 @@ from peewee import (  # type: ignore[attr-defined]
 
 from database import compiled, engines
 from database.compiled import Statement, compile_once, slot
-from database.engines import DatabaseRefused, Postgres, db, unhurried, write
+from database.engines import DatabaseRefused, Postgres, db, write
 from database.fields import Key, UTCField
+from database.turns import unhurried
 
 #: Raise it by one whenever a table changes: a start refuses a database of another version.
 SCHEMA_VERSION = "3"

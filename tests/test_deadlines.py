@@ -13,6 +13,8 @@ import psycopg
 import pytest
 
 from database import base, engines
+from database.postgres import WRITE_LOCK
+from database.turns import unhurried
 from models import Task
 from resources import documents
 from web import limits
@@ -84,7 +86,7 @@ def test_a_write_whose_statement_took_too_long_leaves_nothing_and_gives_its_turn
 
 
 def test_statements_of_seeding_take_as_long_as_they_need(hurried):
-    with engines.unhurried(), engines.write():
+    with unhurried(), engines.write():
         nap(0.8)
         Task.create(title="事", creator=1)
     with pytest.raises(peewee.OperationalError):
@@ -149,7 +151,7 @@ def a_transaction_that_does_not_end(url):
             yield
     else:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"SELECT pg_advisory_lock({engines.WRITE_LOCK})")
+            connection.execute(f"SELECT pg_advisory_lock({WRITE_LOCK})")
             yield
 
 

@@ -1,0 +1,114 @@
+"""Postgres: a pool of connections, locks by which writers take turns, and few journeys to the server."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from peewee import OperationalError, __exception_wrapper__  # type: ignore[attr-defined]
+from playhouse.pool import PooledPostgresqlDatabase
+
+from database.turns import Turns, is_unhurried
+
+#: The key of the advisory lock by which the processes on one Postgres write in turn.
+WRITE_LOCK = 0x48414C4F
+#: With an account's id, the key of the lock by which the writes of one account are done in turn.
+ACCOUNT_LOCK = 0x48414C50
+#: How many statements without a result may wait for the next one.
+MAX_DEFERRED = 20
+
+_thread = threading.local()
+
+
+class Postgres(PooledPostgresqlDatabase):
+    """A Postgres database: a request takes a connection from the pool with its first query, and gives it back."""
+
+    def __init__(self, name: str, statement_seconds: float, turns: Turns, **options: Any):
+        #: In milliseconds; 0 is none.
+        self._statement_timeout = 0 if statement_seconds == math.inf else int(statement_seconds * 1000)
+        # Of two settings Postgres takes the last, so an operator may choose another timeout in the URL.
+        options["options"] = f"-c statement_timeout={self._statement_timeout} {options.get('options', '')}".rstrip()
+        super().__init__(name, **options)
+        self.compiled: dict[Any, Any] = {}
+        self.turns = turns
+
+    @contextmanager
+    def turn(self, account: int | None) -> Iterator[None]:
+        """Set until when the next transaction may wait, and beside whom it may write. Raises OperationalError."""
+        with self.turns.enter() as until:
+            _thread.until, _thread.account = until, account
+            yield
+
+    def begin(self, isolation_level: Any = None) -> None:
+        """Begin a transaction and wait for its turn: together with its first statement, so in one journey."""
+        self.connection()  # Peewee opens it at the first statement, and forgets its transactions
+        wait = max(int((_thread.until - time.monotonic()) * 1000), 1)
+        then = 0 if is_unhurried() else self._statement_timeout
+        # An advisory lock is a number of the application's choice: Postgres lets one transaction at a time hold it,
+        # and the others wait until that one ends. Several may hold it shared, while nobody holds it alone.
+        locks = [f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"]
+        if _thread.account is not None:
+            locks = [
+                f"SELECT pg_advisory_xact_lock_shared({WRITE_LOCK})",
+                f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {_thread.account})",
+            ]
+        timeout = "SET LOCAL statement_timeout = "
+        self._deferred.extend((sql, None) for sql in ("BEGIN", f"{timeout}{wait}", *locks, f"{timeout}{then}"))
+
+    @property
+    def _deferred(self) -> list[tuple[str, Any]]:
+        """The statements of this thread that go with its next one."""
+        if not hasattr(_thread, "deferred"):
+            _thread.deferred = []
+        return _thread.deferred
+
+    def defer_sql(self, sql: str, params: Any = None) -> None:
+        """Execute a statement of a transaction whose result nobody needs: together with the next one.
+
+        An error that it causes is raised by that one.
+        """
+        self._deferred.append((sql, params))
+        if len(self._deferred) > MAX_DEFERRED:
+            self.execute_sql("SELECT 1")
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        deferred = self._deferred[:]
+        if not deferred:
+            return super().execute_sql(sql, params)
+        self._deferred.clear()
+        # psycopg's pipeline mode sends statements without waiting for the reply to each.
+        with __exception_wrapper__, self.connection().pipeline():
+            for statement in deferred:
+                self.cursor().execute(*statement)
+            cursor = self.cursor()
+            cursor.execute(sql, params)
+        return cursor
+
+    def commit(self) -> None:
+        if not self._deferred or self._deferred[0][0] != "BEGIN":
+            self.execute_sql("COMMIT")
+        self._deferred.clear()
+        self.turns.move()
+
+    def rollback(self) -> None:
+        begun = not self._deferred or self._deferred[0][0] != "BEGIN"
+        self._deferred.clear()
+        if begun:
+            super().rollback()
+
+    def _is_closed(self, connection: Any) -> bool:
+        """Whether a connection of the pool was cut since its last use, found out without asking the server.
+
+        Peewee sends it a query, which is a second journey for each request.
+        """
+        try:
+            with __exception_wrapper__:
+                connection.pgconn.consume_input()  # reads what the server said last, if anything
+                connection.pgconn.consume_input()  # raises if the server hung up after that
+        except OperationalError:
+            return True
+        return connection.closed
