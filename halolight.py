@@ -42,6 +42,7 @@ def create_app(**overrides: Any) -> Flask:
     """
     app = Flask("halolight", static_folder=None, template_folder=None)
     app.config.from_mapping(config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides}))
+    configure_logging(app)
     seed.zone = app.config["TIMEZONE"]
     clock.start(app.config["DEMO_CLOCK"], seed.zone)
     open_database(app)
@@ -116,7 +117,6 @@ def main(
     options = {"HALOLIGHT_HOST": host, "PORT": port, "DEMO_CLOCK": at}
     try:
         app = create_app(**{name: value for name, value in options.items() if value is not None})
-        configure_logging(app)
         if create_admin:
             click.echo(f"{make_admin(create_admin)} is a super administrator")
             return

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from urllib.parse import urlsplit
@@ -311,3 +312,17 @@ def test_addresses_of_one_network_of_ipv6_count_as_one(app):
     assert listener.group("2001:db8::1") == listener.group("2001:db8::ffff:1:2:3") != listener.group("2001:db8:0:1::1")
     assert listener.group("::ffff:192.0.2.1") == listener.group("192.0.2.1") != listener.group("192.0.2.2")
     assert listener.group("::1") and listener.group("fe80::1%eth0")
+
+
+def test_the_end_of_a_server_behind_a_proxy_leaves_no_kept_connection_unanswered(serve):
+    server = serve(TRUSTED_PROXY="127.0.0.1")
+    with connected(server) as used, connected(server) as unused:
+        used.send("GET", "/health")
+        assert used.reply()[1].get("connection") is None
+        server.process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):  # a proxy may be sending on it
+            server.process.wait(1)
+        for wire in (used, unused):
+            wire.send("GET", "/health")
+            assert wire.reply()[1]["connection"] == "close" and wire.rest() == 0
+        assert server.process.wait(3) == 0

@@ -89,6 +89,11 @@ class Parser(HTTPRequestParser):
 class Task(WSGITask):
     """One request and its reply."""
 
+    def start(self) -> None:
+        super().start()
+        if self.channel.server.ending:  # as if the client had asked for it
+            self.request.connection_close, self.request.headers["CONNECTION"] = True, "close"
+
     def get_environment(self) -> dict[str, Any]:
         environ = super().get_environment()
         environ["wsgi.file_wrapper"] = self.wrap

@@ -15,6 +15,7 @@ from flask import Flask, Request, Response, current_app, g, request
 from flask.json.provider import DefaultJSONProvider
 from flask_cors.core import get_cors_options, set_cors_headers
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from waitress.proxy_headers import proxy_headers_middleware
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 from werkzeug.routing import IntegerConverter
@@ -63,6 +64,7 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = False  # a redirect would break a CORS preflight
     app.json = JSON(app)
     app.log_exception = log_exception  # type: ignore[method-assign]
+    trust_proxy(app)
     app.before_request(begin)
     app.after_request(finish)
     app.teardown_request(lambda error: engines.release())
@@ -86,6 +88,17 @@ def init_app(app: Flask) -> None:
 def anchored(pattern: str) -> re.Pattern[str]:
     """For flask-cors, which does not anchor a pattern itself, and takes the text `http://[::1]:3000` for one."""
     return re.compile(rf"{pattern}\Z", re.IGNORECASE)
+
+
+def trust_proxy(app: Flask) -> None:
+    """Take the client's address, host and scheme from TRUSTED_PROXY, whichever server runs the application."""
+    if app.config["TRUSTED_PROXY"]:
+        app.wsgi_app = proxy_headers_middleware(  # type: ignore[method-assign]
+            app.wsgi_app,
+            trusted_proxy=app.config["TRUSTED_PROXY"],
+            trusted_proxy_headers={"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"},
+            clear_untrusted=False,
+        )
 
 
 def begin() -> None:

@@ -187,7 +187,7 @@ def controls_open() -> bool:
     if current_app.config["DEMO_CONTROLS"] == "open":
         return True
     proxied = any(name in request.headers for name in FORWARDED)
-    # Only X-Forwarded-For makes waitress put the client's address in the place of the proxy's.
+    # Only X-Forwarded-For puts the client's address in the place of the proxy's (`hooks.trust_proxy`).
     trusted = current_app.config["TRUSTED_PROXY"] in security.LOOPBACK and "X-Forwarded-For" in request.headers
     return request.remote_addr in security.LOOPBACK and (trusted or not proxied)
 

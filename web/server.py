@@ -30,7 +30,8 @@ from web.pruning import Pruner
 
 log = logging.getLogger("halolight")
 
-PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+#: Connections that the system takes for us and keeps until we do.
+BACKLOG = 1024
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -55,7 +56,7 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if os.name != "nt":  # there it would share a port that is taken
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen(1024)  # before the start says that it is ready, and where the port is taken is seen
+        bound.listen(BACKLOG)  # before the start says that it is ready, and where the port is taken is seen
     except OSError:
         bound.close()
         raise
@@ -85,6 +86,8 @@ class Listener(TcpWSGIServer):
         self.app = app
         self.connections: Counter[str] = Counter()
         self.refused = 0
+        #: Whether every reply ends its connection: the server is to stop.
+        self.ending = False
         place = (bound.family, bound.type, bound.proto, bound.getsockname())
         super().__init__(app, channels, True, bound, dispatcher, adj, place, bind_socket=False)
 
@@ -131,7 +134,6 @@ def bound_memory() -> None:
 
 def adjustments(app: Flask) -> Adjustments:
     """How waitress is set for this application."""
-    proxy = app.config["TRUSTED_PROXY"]
     adj = Adjustments(
         connection_limit=connection_limit(),
         asyncore_use_poll=True,  # select() ends at 1,024 descriptors
@@ -143,8 +145,7 @@ def adjustments(app: Flask) -> Adjustments:
         # begins no other reply meanwhile, and `Fetched` fetches of a file what is taken.
         outbuf_overflow=sys.maxsize,
         outbuf_high_watermark=sys.maxsize,
-        clear_untrusted_proxy_headers=False,
-        **({"trusted_proxy": proxy, "trusted_proxy_headers": PROXY_HEADERS} if proxy else {}),
+        clear_untrusted_proxy_headers=False,  # the application reads them (`hooks.trust_proxy`)
     )
     # By default the other threads send, head and body one by one, and switch to and fro: a sixth fewer requests.
     # (As an option above, waitress would warn that it is to go.)
@@ -179,20 +180,28 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
         while True:
             wasyncore.loop(timeout=limits.SWEEP_SECONDS, map=channels, use_poll=True, count=1)
     except KeyboardInterrupt:
-        drain(channels, seconds=10)
+        drain(channels, seconds=10, proxied=bool(app.config["TRUSTED_PROXY"]))
     finally:
         dispatcher.shutdown(timeout=1)
         pruner.stop()
         engines.db.close_all()
 
 
-def drain(channels: dict[int, Any], seconds: float) -> None:
-    """Take no more connections, and go on until every request that was read is answered."""
-    for channel in list(channels.values()):
-        if channel.accepting:
-            channel.close()
+def drain(channels: dict[int, Any], seconds: float, proxied: bool) -> None:
+    """Take no more connections, and go on until every request that was read is answered.
+
+    A proxy may send its next request on any connection that it keeps, at this very moment. So behind one, go on until
+    it has let go of all of them: each reply tells it to.
+    """
+    for listener in [channel for channel in channels.values() if channel.accepting]:
+        for _ in range(BACKLOG):
+            listener.handle_accept()  # what the system took would be cut off
+        listener.ending = True
+        wasyncore.dispatcher.close(listener)  # its own `close` also ends what threads wake this one with
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(
-        getattr(channel, "requests", None) or getattr(channel, "total_outbufs_len", 0) for channel in channels.values()
+        proxied or channel.requests or channel.total_outbufs_len
+        for channel in channels.values()
+        if isinstance(channel, Channel)
     ):
         wasyncore.loop(timeout=0.1, map=channels, use_poll=True, count=1)
