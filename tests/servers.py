@@ -107,10 +107,14 @@ def started(folder: Path, number: int, *options: str, first: str = "", **variabl
     script = ["-c", f"{first}; import halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
     command = [sys.executable, *script, "--port", "0", *options]
     variables = {"PYTHONPATH": str(ROOT), **variables}
-    log = folder / f"server{number}.log"
-    with log.open("w") as errors:
+    return launched(command, folder, folder / f"server{number}.log", {**os.environ, **variables})
+
+
+def launched(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> Server:
+    """Run a command that starts HaloLight, and wait until it is ready."""
+    with log.open("a") as errors:
         process = subprocess.Popen(
-            command, env={**os.environ, **variables}, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
+            command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
         )
     output: list[str] = []
     assert process.stdout is not None
