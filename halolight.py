@@ -9,6 +9,8 @@ import io
 import os
 import socket
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -18,14 +20,14 @@ from flask import Flask
 from marshmallow import ValidationError
 
 import seed
-from database import base, engines
+from database import base, engines, migrate
 from database.base import Setting
 from database.engines import DatabaseRefused
 from database.turns import unhurried
 from models import Document, Role, User
 from resources import RESOURCES, demo, permissions, system
 from resources.auth import RegisterArgs
-from web import clock, config, hooks, limits, passwords, rules
+from web import clock, config, hooks, limits, passwords, rules, upkeep
 from web.config import ENV_FILE, BadConfiguration
 from web.errors import Api
 from web.logs import configure_logging
@@ -41,7 +43,7 @@ def create_app(**overrides: Any) -> Flask:
     the environment and `.env`. Raises BadConfiguration and DatabaseRefused.
     """
     app = Flask("halolight", static_folder=None, template_folder=None)
-    app.config.from_mapping(config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides}))
+    app.config.from_mapping(read_config(**overrides))
     configure_logging(app)
     seed.zone = app.config["TIMEZONE"]
     clock.start(app.config["DEMO_CLOCK"], seed.zone)
@@ -62,6 +64,11 @@ def create_app(**overrides: Any) -> Flask:
     return app
 
 
+def read_config(**overrides: Any) -> dict[str, Any]:
+    """The configuration: `overrides` come before the environment, and that before `.env`. Raises BadConfiguration."""
+    return config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides})
+
+
 def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
     """Open the database at `url` for so many threads that serve requests. Raises DatabaseRefused."""
     return engines.connect(
@@ -73,14 +80,12 @@ def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
     )
 
 
-def open_database(app: Flask) -> None:
-    """Connect, make the tables of an empty database and seed it. Raises DatabaseRefused."""
+@contextmanager
+def opened(values: Mapping[str, Any]) -> Iterator[None]:
+    """Connect to the database; whatever it raises meanwhile is DatabaseRefused, in one line."""
     try:
-        connect(app.config["DATABASE_URL"], app.config["THREADS"])
-        # The making and the filling together: two first starts at once make one database.
-        with unhurried(), engines.write():
-            if base.create_tables():
-                seed.seed(demo=app.config["SEED_DEMO"])
+        connect(values["DATABASE_URL"], values["THREADS"])
+        yield
     except DatabaseRefused as error:
         raise DatabaseRefused(f"DATABASE_URL: {error}") from None
     except (peewee.PeeweeException, OSError) as error:
@@ -88,6 +93,16 @@ def open_database(app: Flask) -> None:
         raise DatabaseRefused(f"DATABASE_URL: the database cannot be opened ({reason})") from None
     finally:
         engines.release()
+
+
+def open_database(app: Flask) -> None:
+    """Connect, make the tables of an empty database and seed it, or bring older ones up to date."""
+    with opened(app.config):
+        # The making and the filling together: two first starts at once make one database.
+        with unhurried(), engines.write():
+            if migrate.create_tables():
+                seed.seed(demo=app.config["SEED_DEMO"])
+        migrate.update(by_itself=not app.config["PRODUCTION"])
 
 
 # --- The command line ------------------------------------------------------------------------------------------------
@@ -101,6 +116,9 @@ def open_database(app: Flask) -> None:
 @click.option("--fail-rate", metavar="RATE", help="Let so many replies fail, from 0 to 1 (development only).")
 @click.option("--clock", "at", metavar="TIME", help=f"Start at {clock.FORMAT} (development only).")
 @click.option("--create-admin", metavar="EMAIL", help="Make a super administrator and stop; password: ADMIN_PASSWORD.")
+@click.option("--backup", metavar="FILE", help="Copy the SQLite database to FILE, also while it is in use, and stop.")
+@click.option("--migrate", is_flag=True, help="Bring the database up to date with the models, and stop.")
+@click.option("--check", is_flag=True, help="Look for damage in the database, and stop; exit code 1 if there is any.")
 def main(
     host: str | None,
     port: str | None,
@@ -109,6 +127,7 @@ def main(
     fail_rate: str | None,
     at: str | None,
     create_admin: str | None,
+    **tasks: Any,
 ) -> None:
     """Start HaloLight on a database that is made and filled at the first start."""
     for stream in (sys.stdout, sys.stderr):
@@ -116,6 +135,9 @@ def main(
             stream.reconfigure(errors="replace")  # a console that cannot show Chinese is no reason to stop
     options = {"HALOLIGHT_HOST": host, "PORT": port, "DEMO_CLOCK": at}
     try:
+        if any(tasks.values()):
+            with opened(read_config()):
+                sys.exit(upkeep.maintain(**tasks))
         app = create_app(**{name: value for name, value in options.items() if value is not None})
         if create_admin:
             click.echo(f"{make_admin(create_admin)} is a super administrator")

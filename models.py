@@ -3,6 +3,9 @@
 A select with the name of a rule (`Task.visible_to`) takes the caller's id and whether the caller may
 see everybody's rows (`everything`), and gives an unexecuted select of the columns that a reply shows.
 Its `where` speaks of the model's own columns only, so that rows can be counted without the joins.
+
+After a change of a table, `python halolight.py --migrate` writes the file by which the databases that are there already
+follow it (`database/migrate.py`).
 """
 
 from __future__ import annotations
@@ -473,7 +476,7 @@ class FilePart(Table):
     In parts, as what goes through a driver at once stays in its memory, a copy for each connection.
     """
 
-    #: How many parts a file has follows from it, so another one needs another SCHEMA_VERSION.
+    #: How many parts a file has follows from it, so another one needs a migration that parts them anew.
     SIZE = 256 * 1024
 
     file = ForeignKeyField(File, backref="parts", on_delete="CASCADE", index=False)

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from peewee import SqliteDatabase, fn
+from peewee import DatabaseError, SqliteDatabase, fn
 
 import models as m
-from database import base, engines
+from database import base, engines, migrate
 from database.base import Setting, insert_rows
 from database.turns import unhurried
 from seeds.samples import packed, picture, printed, sound
@@ -44,7 +44,7 @@ CHUNK = 10_000
 
 
 class NotResettable(Exception):
-    """The database holds no demo rows, so there is nothing to put back."""
+    """The demo rows cannot be put back; the text says why, and is one of web.texts."""
 
 
 def seed(demo: bool) -> None:
@@ -380,23 +380,32 @@ def accounts() -> list[tuple[Any, str | None]]:
 def reset() -> None:
     """Put the demo rows back as they were seeded, in one transaction. Raises NotResettable.
 
-    The secret, the schema version and the sessions of seeded accounts stay: a page that is logged in as one
-    of them does not notice.
+    The secret and the sessions of seeded accounts stay: a page that is logged in as one of them does not notice.
     """
-    with unhurried(), engines.write():
-        if not seeded():
-            raise NotResettable("only a database that was filled with demo rows can be reset")
-        theirs = m.Session.user <= len(ROWS["people"])
-        sessions: list[Any] = list(m.Session.select().where(theirs).order_by(m.Session.id).dicts())
-        kept = [session["id"] for session in sessions]
-        kept_tokens = m.RefreshToken.select().where(m.RefreshToken.session.in_(kept)).order_by(m.RefreshToken.id)
-        tokens: list[Any] = list(kept_tokens.dicts())
-        for model in reversed(base.tables()):
-            if model is not Setting:
-                model.delete().execute()
-        seed(demo=True)
-        insert(m.Session, sessions)
-        insert(m.RefreshToken, tokens)
+    try:
+        with unhurried(), engines.write():
+            if not seeded():
+                raise NotResettable("This database was not filled with demo data")
+            put_back()
+    except DatabaseError:
+        reason = migrate.behind()
+        if reason:
+            raise NotResettable(reason.replace("the", "The", 1)) from None
+        raise
+
+
+def put_back() -> None:
+    theirs = m.Session.user <= len(ROWS["people"])
+    sessions: list[Any] = list(m.Session.select().where(theirs).order_by(m.Session.id).dicts())
+    kept = [session["id"] for session in sessions]
+    kept_tokens = m.RefreshToken.select().where(m.RefreshToken.session.in_(kept)).order_by(m.RefreshToken.id)
+    tokens: list[Any] = list(kept_tokens.dicts())
+    for model in reversed(base.tables()):
+        if model is not Setting:
+            model.delete().execute()
+    seed(demo=True)
+    insert(m.Session, sessions)
+    insert(m.RefreshToken, tokens)
 
 
 def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from peewee import (  # type: ignore[attr-defined]
     CharField,
@@ -23,63 +22,8 @@ from peewee import (  # type: ignore[attr-defined]
 
 from database import compiled, engines
 from database.compiled import Statement, compile_once, slot
-from database.engines import DatabaseRefused, Postgres, db, write
+from database.engines import db
 from database.fields import Key, UTCField
-from database.turns import unhurried
-
-#: Raise it by one whenever a table changes: a start refuses a database of another version.
-SCHEMA_VERSION = "3"
-#: What to do with a database that another HaloLight made, until there are migrations.
-ADVICE = "delete it with its rows, or let DATABASE_URL name another"
-
-
-def create_tables() -> bool:
-    """Make the tables in an empty database; say whether they were missing. Raises DatabaseRefused."""
-    with unhurried(), write():
-        there = set(db.get_tables())
-        if not there:
-            db.create_tables(tables())
-            index_sorts()
-            Setting.create(key="version", value=SCHEMA_VERSION)
-            Setting.create(key="secret", value=secrets.token_urlsafe(48))
-            return True
-        version = Setting.read("version") if "settings" in there else None
-        lack = missing(there) if version == SCHEMA_VERSION else None
-    if version is None:
-        raise DatabaseRefused("the database holds another application's tables; it was not touched")
-    if version != SCHEMA_VERSION:
-        raise DatabaseRefused(
-            f"the database has schema version {version}, this HaloLight needs {SCHEMA_VERSION}: {ADVICE}"
-        )
-    if lack:
-        raise DatabaseRefused(f"the database has no {lack}, which this HaloLight needs: {ADVICE}")
-    return False
-
-
-def missing(there: set[str]) -> str | None:
-    """The first table or column of the models that the database lacks; `there` are the tables that it has."""
-    for model in tables():
-        name = model._meta.table_name
-        if name not in there:
-            return f"table {name}"
-        found = db.execute_sql(f'SELECT * FROM "{name}" LIMIT 0').description  # noqa: S608
-        columns = {column[0] for column in found}
-        for column in model._meta.columns:
-            if column not in columns:
-                return f"column {name}.{column}"
-    return None
-
-
-def index_sorts() -> None:
-    """An index for each order that a list offers: its first page then costs the same at any number of rows."""
-    for model in tables():
-        for name in getattr(model, "SORTS", ()):
-            column = cast(Any, model).sort_column(name)
-            if not isinstance(column, Field) or column.unique:
-                continue
-            db.execute(model.index(column))
-            if column.null and isinstance(db.obj, Postgres):  # which reads an index with the NULLs at its end only so
-                db.execute(model.index(column.desc(nulls="last"), name=f"{model._meta.table_name}_{column.name}_last"))
 
 
 def unique_field(error: IntegrityError) -> str | None:
@@ -227,7 +171,7 @@ class Timestamped(BaseModel):
 
 
 class Setting(Table):
-    """Facts about the database: the schema version, the signing secret, the day it was seeded."""
+    """Facts about the database: the signing secret, the day it was seeded."""
 
     key = CharField(primary_key=True)
     value = TextField()

@@ -15,7 +15,8 @@ class Key(AutoField):
 
     def ddl(self, ctx: Any) -> Any:
         column = super().ddl(ctx)
-        if isinstance(self.model._meta.database.obj, SqliteDatabase):
+        database = self.model._meta.database
+        if isinstance(getattr(database, "obj", database), SqliteDatabase):  # a migration has no proxy
             return NodeList((column, SQL("AUTOINCREMENT")))
         return column
 

@@ -171,8 +171,8 @@ def reset_demo_data():
     """Put the demo data back; sessions of seeded accounts stay"""
     try:
         seed.reset()
-    except seed.NotResettable:
-        refuse(409, "This database was not filled with demo data")
+    except seed.NotResettable as error:
+        refuse(409, str(error))
     current_app.extensions["last_requests"].clear()
     current_app.extensions["rules"].reset()
     log.info("demo: reset")

@@ -12,7 +12,7 @@ import peewee
 import psycopg
 import pytest
 
-from database import base, engines
+from database import engines, migrate
 from database.postgres import WRITE_LOCK
 from database.turns import unhurried
 from models import Task
@@ -219,7 +219,7 @@ def test_the_file_of_a_database_is_for_its_owner_only(tmp_path, monkeypatch):
     before = os.umask(0)
     try:
         engines.connect(f"sqlite:///{tmp_path / 'new.db'}")
-        base.create_tables()
+        migrate.create_tables()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(tmp_path).iterdir()}
     finally:
         os.umask(before)

@@ -182,20 +182,30 @@ def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ('ALTER TABLE "tasks" DROP COLUMN "progress"', "no column tasks.progress"),
-        ('DROP TABLE "document_readers"', "no table document_readers"),
-        ("UPDATE settings SET value = '2' WHERE key = 'version'", "schema version 2"),
+        ('ALTER TABLE "tasks" DROP COLUMN "progress"', "add column tasks.progress"),
+        ('ALTER TABLE "tasks" ADD COLUMN "color" INTEGER', "drop column tasks.color"),
+        ('DROP TABLE "document_readers"', "create table document_readers"),
+        ('DROP INDEX "folders_root_name"', "add index folders.folders_root_name"),
+        ('CREATE UNIQUE INDEX "mine" ON "tasks" ("title")', r"drop index tasks.mine \(title\) unique"),
+        ("INSERT INTO migrations (id, name, applied) VALUES (99, '0099_later', '2026-11-24')", "0099_later"),
     ],
 )
-def test_an_older_database_is_refused_with_what_it_lacks_and_what_to_do(make_app, change, named):
+def test_a_database_that_differs_from_the_models_is_refused_with_what_to_do(make_app, change, named):
     make_app()
     with engines.write():
         engines.db.execute_sql(change)
-    with pytest.raises(DatabaseRefused, match=f"{named}.*: delete it with its rows, or let DATABASE_URL name another$"):
+    with pytest.raises(DatabaseRefused, match=f"{named}.*(run: python halolight.py --migrate|or restore a copy)$"):
         make_app()
 
 
-def test_an_older_database_is_one_line_for_every_command(database_url):
+def test_an_index_more_than_the_models_have_is_no_difference(make_app):
+    make_app()
+    with engines.write():
+        engines.db.execute_sql('CREATE INDEX "mine" ON "tasks" ("description", "title")')
+    make_app()
+
+
+def test_a_database_that_differs_is_one_line_for_every_command(database_url):
     engines.connect(database_url)
     with engines.write():
         engines.db.execute_sql('ALTER TABLE "tasks" DROP COLUMN "progress"')

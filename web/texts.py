@@ -116,6 +116,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "Clock set": ("", "时钟已设置"),
     "The clock runs again": ("", "时钟已恢复运行"),
     "This database was not filled with demo data": ("", "该数据库没有演示数据"),
+    "The database differs from the models ({difference}); run: {command}": (
+        "",
+        "数据库与模型不一致（{difference}），请运行：{command}",
+    ),
     "Requests from this site are refused; allow it with CORS_ORIGINS": (
         "",
         "拒绝来自该站点的请求；可通过 CORS_ORIGINS 允许",
