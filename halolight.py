@@ -181,6 +181,8 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
     """Say where to go; the last line comes when requests are taken, and is flushed."""
     host, port = sockets[0].getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if clock.is_set():
+        click.echo(clock.told(seed.zone))
     days = seed.age_in_days()
     if days:
         click.echo(f"The demo data is {days} days old; --reset renews it.")

@@ -81,7 +81,9 @@ class RequestSchema(Schema):
 class StatementSchema(Schema):
     sql = fields.String(dump_only=True)
     values: Any = fields.List(fields.String(allow_none=True), dump_only=True)
-    rows = fields.Integer(dump_only=True, metadata={"description": "found or changed"})
+    rows = fields.Integer(
+        dump_only=True, allow_none=True, metadata={"description": "found or changed; null: not known"}
+    )
     ms = fields.Float(dump_only=True)
 
 

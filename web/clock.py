@@ -60,3 +60,9 @@ def state() -> dict[str, Any]:
         "set": is_set(),
         "frozen": isinstance(engines.clock, SetClock) and engines.clock.frozen,
     }
+
+
+def told(zone: tzinfo) -> str:
+    """The line of the start that says that the clock is set."""
+    verb = "stands at" if state()["frozen"] else "goes on from"
+    return f"The clock {verb} {engines.now().astimezone(zone).isoformat(timespec='seconds')}."

@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app
@@ -33,31 +34,29 @@ class Trace(NamedTuple):
     status: int
     seconds: float
     user_id: int | None
-    ignored_fields: tuple[Any, ...]
-    ignored_params: tuple[str, ...]
+    ignored_fields: list[str]
+    ignored_params: list[str]
     request_id: str
     endpoint: str | None
-    route: str | None
-    statements: list[list[Any]]
-    #: How many statements there were, and their seconds; `statements` has the first ones.
+    rule: Any
+    #: The first ones: text, values, seconds, rows.
+    statements: list[tuple[str, list[Any], float, int | None]]
     queries: int
     database_seconds: float
 
 
-class _Running(threading.local):
-    """What the request of this thread has asked the database: text, values, seconds, rows."""
+class Statement:
+    """One statement of a request, and the cursor with its result: how long it all took, and how many rows there were.
 
-    statements: list[list[Any]] | None = None
+    Rows are None where nobody knows: the database was not asked, or not yet.
+    """
 
+    __slots__ = ("cursor", "rows", "seconds", "sql", "values")
 
-_running = _Running()
-
-
-class Counted:
-    """A cursor that adds to its statement how long its rows took, and how many they are."""
-
-    def __init__(self, cursor: Any, statement: list[Any]):
-        self.cursor, self.statement = cursor, statement
+    def __init__(self, sql: str, values: Any):
+        self.sql, self.values, self.seconds = sql, values, 0.0
+        self.cursor: Any = None
+        self.rows: int | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cursor, name)
@@ -68,77 +67,99 @@ class Counted:
     def fetchall(self) -> list[Any]:
         began = time.perf_counter()
         rows: list[Any] = self.cursor.fetchall()
-        self.statement[2] += time.perf_counter() - began
-        self.statement[3] = len(rows)
+        self.seconds += time.perf_counter() - began
+        self.rows = len(rows)
         return rows
 
     def fetchone(self) -> Any:
         began = time.perf_counter()
         row = self.cursor.fetchone()
-        self.statement[2] += time.perf_counter() - began
+        self.seconds += time.perf_counter() - began
         if row is not None and self.cursor.rowcount < 0:  # psycopg has counted them
-            self.statement[3] += 1
+            self.rows = (self.rows or 0) + 1
         return row
+
+
+class _Running(threading.local):
+    """The statements of the request that this thread answers."""
+
+    statements: list[Statement] | None = None
+
+
+_running = _Running()
 
 
 def init_app(app: Flask) -> None:
     """Note down every request, and say in its reply how long it took."""
     app.extensions["last_requests"] = deque(maxlen=limits.REQUESTS)
     app.before_request(begin)
-    app.after_request(remember)
+    app.after_request(partial(remember, app.extensions["last_requests"]))
     watch(engines.db.obj)
 
 
 def watch(database: Any) -> None:
-    """Note down the statements of a database, those of requests."""
-    execute = database.execute_sql
+    """Note down what requests ask of a database, and their transactions."""
+    for name, text in (("execute_sql", ""), ("defer_sql", ""), ("begin", "BEGIN"), ("commit", "COMMIT")):
+        setattr(database, name, _noting(getattr(database, name), text))
 
-    def noted(sql: str, params: Any = None) -> Any:
+
+def _noting(ask: Callable[..., Any], text: str) -> Callable[..., Any]:
+    """`ask`, a method of a database, noted down as `text`, or as the statement that it is given."""
+
+    def noted(sql: Any = None, values: Any = None) -> Any:
+        arguments = () if sql is None else (sql, values)
         statements = _running.statements
         if statements is None:
-            return execute(sql, params)
-        statement = [sql, params, 0.0, 0]
+            return ask(*arguments)
+        statement = Statement(text or sql, values)
         statements.append(statement)
+        _running.statements = None  # what it asks by the others is noted down already
         began = time.perf_counter()
-        cursor = execute(sql, params)
-        statement[2] = time.perf_counter() - began
-        if cursor.rowcount > 0:
-            statement[3] = cursor.rowcount
-        return Counted(cursor, statement)
+        try:
+            cursor = statement.cursor = ask(*arguments)
+        finally:
+            statement.seconds = time.perf_counter() - began
+            _running.statements = statements
+        if cursor is None:
+            return None
+        if cursor.rowcount >= 0:
+            statement.rows = cursor.rowcount
+        return statement
 
-    database.execute_sql = noted
+    return noted
 
 
 def begin() -> None:
     _running.statements = []
 
 
-def remember(response: Response) -> Response:
+def remember(kept: deque[tuple[Any, ...]], response: Response) -> Response:
     """Keep what a developer wants to see of the last requests: never a body, never a token."""
-    context, asked = unproxied()
+    g, request = unproxied()
     statements, _running.statements = _running.statements or [], None
-    if "started" not in context or not counts(asked):
+    if "started" not in g or not counts(request):
         return response
-    seconds = time.perf_counter() - context.started
-    in_database = sum([each[2] for each in statements])
-    context.headers["Server-Timing"] = server_timing(seconds, in_database, len(statements))
-    if context.ignored_params:
-        context.ignored_params = [name for name in context.ignored_params if name not in _IGNORED_BY_US]
-    current_app.extensions["last_requests"].append(
-        Trace(
+    seconds, in_database = time.perf_counter() - g.started, 0.0
+    for each in statements:
+        in_database += each.seconds
+    g.headers["Server-Timing"] = server_timing(seconds, in_database, len(statements))
+    if g.ignored_params:
+        g.ignored_params = [name for name in g.ignored_params if name not in _IGNORED_BY_US]
+    kept.append(
+        (
             engines.now(),
-            asked.method,
-            asked.path[:500],
-            asked.query_string[:500],
+            request.method,
+            request.path[:500],
+            request.query_string[:500],
             response.status_code,
             seconds,
-            context.caller.id if "caller" in context else None,
-            tuple(str(name)[:200] for name in context.ignored_fields[:20]),
-            tuple(name[:200] for name in context.ignored_params[:20]),
-            context.request_id,
-            asked.endpoint,
-            asked.url_rule.rule if asked.url_rule else None,
-            [_short(*each) for each in statements[: limits.STATEMENTS]],
+            g.caller.id if "caller" in g else None,
+            g.ignored_fields and [str(name)[:200] for name in g.ignored_fields[:20]],
+            g.ignored_params and [name[:200] for name in g.ignored_params[:20]],
+            g.request_id,
+            request.endpoint,
+            request.url_rule,
+            [_short(each) for each in statements[: limits.STATEMENTS]],
             len(statements),
             in_database,
         )
@@ -152,10 +173,10 @@ def server_timing(seconds: float, in_database: float, queries: int) -> str:
     return f'app;dur={seconds * 1000:.1f}, db;dur={in_database * 1000:.1f};desc="{queries} {noun}"'
 
 
-def _short(sql: str, values: Any, seconds: float, rows: int) -> Any:
+def _short(statement: Statement) -> tuple[str, list[Any], float, int | None]:
     """A statement without the long texts and bytes in it, which would stay in memory with it."""
-    bound = [_value(value) for value in (values or ())[: limits.VALUES]]
-    return sql[: limits.STATEMENT_CHARACTERS], bound, seconds, rows
+    values = [value if type(value) is int else _value(value) for value in (statement.values or ())[: limits.VALUES]]
+    return statement.sql[: limits.STATEMENT_CHARACTERS], values, statement.seconds, statement.rows
 
 
 def _value(value: Any) -> Any:
@@ -167,13 +188,13 @@ def _value(value: Any) -> Any:
 
 def latest() -> list[dict[str, Any]]:
     """The last requests to this process, newest first."""
-    return [shown(trace) for trace in reversed(current_app.extensions["last_requests"])]
+    return [shown(Trace(*kept)) for kept in reversed(current_app.extensions["last_requests"])]
 
 
 def find(request_id: str) -> Trace | None:
     """The newest of the last requests that has this id."""
-    kept = reversed(current_app.extensions["last_requests"])
-    return next((trace for trace in kept if trace.request_id == request_id), None)
+    traces = (Trace(*kept) for kept in reversed(current_app.extensions["last_requests"]))
+    return next((trace for trace in traces if trace.request_id == request_id), None)
 
 
 def shown(trace: Trace) -> dict[str, Any]:
@@ -193,6 +214,7 @@ def explained(trace: Trace) -> dict[str, Any]:
     permissions = getattr(current_app.view_functions.get(trace.endpoint or ""), "permissions", None)
     return {
         **shown(trace),
+        "route": trace.rule.rule if trace.rule else None,
         "permissions": None if permissions is None else list(permissions),
         "app_ms": round(trace.seconds * 1000, 2),
         "database_ms": round(trace.database_seconds * 1000, 2),
