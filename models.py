@@ -1,11 +1,13 @@
 """The tables, and the selects that views compose.
 
-A select with the name of a rule (`Task.visible_to`) takes the caller's id and whether the caller may
-see everybody's rows (`everything`), and gives an unexecuted select of the columns that a reply shows.
-Its `where` speaks of the model's own columns only, so that rows can be counted without the joins.
+A *rule* is a classmethod such as `Task.visible_to`. It takes the caller's id and whether the caller may see
+everybody's rows (`everything`), and returns a select of the columns that a reply shows, not executed yet. Its
+conditions use columns of its own table only, so that the rows can be counted without the joins.
 
-After a change of a table, `python halolight.py --migrate` writes the file by which the databases that are there already
-follow it (`database/migrate.py`).
+`cls.select(cls, …)` selects all columns of the table, as Peewee does for a model among what is selected.
+
+After a change of a table, `python halolight.py --migrate` writes the file that changes existing databases in the same
+way (`database/migrate.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Self
 
 from peewee import (
+    SQL,
     BlobField,
     BooleanField,
     Case,
@@ -36,16 +39,15 @@ from database.base import BaseModel, Table, Timestamped, insert_rows
 from database.fields import StringsField, UTCField, owned
 from database.rules import ROWS, among, contains, gathered, one_of, per_span, person
 
-#: How many of the people in an event or a conversation a list shows beside their number.
+#: How many people of each event and conversation a list shows, beside their number.
 SHOWN = 10
 
-
-#: `*`, `users:*` or `users:view`, of any resource and action: front ends have buttons of their own.
+#: `*`, `users:*` or `users:view`. Any resource and action will do, because front ends have buttons of their own.
 GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
 
 
 class GrantsField(StringsField):
-    """A role's grants. Whoever writes one of another shape, which would grant nothing, gets a ValueError."""
+    """A role's grants. Raises ValueError for one that does not match GRANT, because it would grant nothing."""
 
     def db_value(self, value: Any) -> Any:
         for grant in value:
@@ -55,7 +57,7 @@ class GrantsField(StringsField):
 
 
 class Noticed:
-    """A row that notifications may be about. Deleting it deletes them, because they quote its content."""
+    """A row that notifications may be about. They quote its content, so they are deleted with it."""
 
     id: Any
 
@@ -101,7 +103,7 @@ class User(Noticed, Timestamped):
     position = CharField(default="")
     bio = TextField(default="")
     status = CharField(default="active")
-    role = ForeignKeyField(Role, backref="users", on_delete="RESTRICT", index=False)  # the pair below begins with it
+    role = ForeignKeyField(Role, backref="users", on_delete="RESTRICT", index=False)  # served by (role, status)
     #: None until a password is set by following a reset link.
     password_hash = TextField(null=True)
     last_login_at = UTCField(null=True)
@@ -124,13 +126,13 @@ class User(Noticed, Timestamped):
 
     @classmethod
     def contacts(cls, user: Any, everything: bool) -> Select:
-        """The people one may write to, invite or share with: all active users, including the caller."""
+        """The users whom everybody may write to, invite and share with: all active ones, including the caller."""
         shown = cls.select(cls.id, cls.name, cls.username, cls.avatar, cls.department)
         return shown.where(cls.status == "active")
 
     @classmethod
     def per_span(cls, **bounds: Any) -> Select:
-        """Registrations per span of time."""
+        """How many users registered in each span of time."""
         return per_span(cls.created_at, bounds, fn.COUNT(cls.id).alias("users"))
 
     @classmethod
@@ -160,17 +162,17 @@ class User(Noticed, Timestamped):
         return self.change(**values)
 
     def set_password(self, password_hash: str) -> None:
-        """Store a new password's hash; links that were sent to set one are dead from now on."""
+        """Store the hash of a new password. Links that were mailed to set one become invalid."""
         self.change(password_hash=password_hash)
         Mail.update(used=True).where(Mail.user == self).execute()
 
     def remove(self) -> None:
-        """Delete the user with rows, messages, memberships and sessions; activities and orders stay without them.
+        """Delete the user with all rows that they own; activities and orders stay, without a user.
 
-        A team that they alone led is led by its next member. A private conversation stays to be read, under their name.
+        A team whose only admin they were gets another one. Private conversations stay readable, under their name.
         """
-        for model in (Document, Event, Task, Message):  # these go by themselves, and what tells of them does not
-            Notification.forget(model, model.select(model.id).where(getattr(model, model.OWNER) == self))
+        for model in (Document, Event, Task, Message):  # the database deletes their rows, but no notifications
+            Notification.forget(model, model.select(model.id).where(model.owned_by(self)))
         led: Any = TeamMember.select(TeamMember.team).where(TeamMember.user == self, TeamMember.role == "admin")
         teams = [team for (team,) in led.tuples()]
         theirs = ConversationMember.select(ConversationMember.conversation).where(ConversationMember.user == self)
@@ -182,7 +184,7 @@ class User(Noticed, Timestamped):
         Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
 
     def end_sessions(self, but: int | None = None) -> None:
-        """End every session, or all but one, with its access tokens, on the next request."""
+        """End every session, or all but one. Their access tokens are refused from the next request on."""
         live = (Session.user == self) & Session.ended_at.is_null()
         Session.update(ended_at=engines.now()).where(live & (Session.id != but) if but else live).execute()
 
@@ -193,7 +195,7 @@ class Session(BaseModel):
     WHOSE = "owner"
 
     user = owned(User, "sessions")
-    #: Raised to make the access tokens signed so far expire.
+    #: Raised by one to invalidate the access tokens signed so far.
     epoch = IntegerField(default=0)
     device = CharField(default="")
     address = CharField(default="")
@@ -230,7 +232,7 @@ class RefreshToken(BaseModel):
 
 
 class FailedAttempt(BaseModel):
-    """A wrong password, or a reset asked for, counted against an account or an address."""
+    """A wrong password or a request for a reset link, counted against an account or an address."""
 
     key = CharField()
     at = UTCField(default=lambda: engines.now(), index=True)
@@ -240,10 +242,10 @@ class FailedAttempt(BaseModel):
 
 
 class Mail(BaseModel):
-    """A mail that would have been sent: the link in it is made when it is shown."""
+    """A mail that would have been sent. The link in it is made each time it is shown."""
 
     user = owned(User, "mails")
-    #: The password was set since, by this mail's link or otherwise.
+    #: Whether the password was set since, by this mail's link or otherwise.
     used = BooleanField(default=False)
     created_at = UTCField(default=lambda: engines.now())
 
@@ -272,7 +274,7 @@ class Folder(Timestamped):
 
 
 Folder.add_index(Folder.index(Folder.owner, Folder.parent, Folder.name, unique=True, name="folders_owner_parent_name"))
-# NULLs are all different to a unique index, so the folders at the root need one of their own.
+# To a unique index every NULL is different, so folders at the root (no parent) need an index of their own.
 Folder.add_index(
     Folder.index(Folder.owner, Folder.name, unique=True, name="folders_root_name").where(Folder.parent.is_null())
 )
@@ -302,7 +304,7 @@ class Document(Noticed, Timestamped):
     SORT = "-updatedAt"
 
     class Meta:
-        # The last for the sum of the sizes: in a row the size stands after the content, which may be a megabyte.
+        # The last one serves the sum of the sizes: in the row itself, `size` comes after a content of up to a megabyte.
         indexes = (
             (("author", "updated_at"), False),
             (("type", "updated_at", "author"), False),
@@ -311,15 +313,15 @@ class Document(Noticed, Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
-        """The documents one wrote or was given a share of, with the content and whether one has read it."""
+        """The documents that the user wrote or was given a share of, with content and whether the user read them."""
         readings = DocumentReader.select().where(DocumentReader.document == cls.id, DocumentReader.user == user)
         return cls.listed(user, everything).select_extend(cls.content, fn.EXISTS(readings).alias("read"))
 
     @classmethod
     def listed(cls, user: Any, everything: bool) -> Select:
-        """Like `visible_to`, without the columns that lists leave out."""
+        """Like `visible_to`, without `content` and `read`, which lists leave out."""
         tags = DocumentTag.select(DocumentTag.name).where(DocumentTag.document == cls.id).order_by(DocumentTag.id)
-        # Counted: for EXISTS Postgres would look at the shares of all documents first.
+        # COUNT, because for EXISTS Postgres reads the shares of all documents first.
         shares = DocumentShare.select(ROWS.python_value(bool)).where(DocumentShare.document == cls.id)
         readers = DocumentReader.select(ROWS).where(DocumentReader.document == cls.id)
         shown = cls.select(*cls.columns_except("content"), *person(User, "author")).join(User)
@@ -328,17 +330,17 @@ class Document(Noticed, Timestamped):
 
     @classmethod
     def mine(cls, user: Any, everything: bool) -> Select:
-        """The documents one wrote."""
+        """The documents that the user wrote."""
         return cls.listed(user, True).where(cls.author == user)
 
     @classmethod
     def shared_with(cls, user: Any, everything: bool) -> Select:
-        """The documents one was given a share of."""
+        """The documents that the user was given a share of."""
         return cls.listed(user, True).where(cls.id.in_(DocumentShare.given_to(user)))
 
     @classmethod
     def editable_by(cls, user: Any) -> Any:
-        """Title, content and tags are also changed by whom the author lets edit."""
+        """The condition that `user` may change title, content and tags: the author, and who has an `edit` share."""
         editors = DocumentShare.given_to(user).where(DocumentShare.permission == "edit")
         return (cls.author == user) | cls.id.in_(editors)
 
@@ -375,7 +377,7 @@ class Document(Noticed, Timestamped):
         return new
 
     def unshare(self, users: list[int] | None) -> None:
-        """Take the document back from `users`, or from everybody (None)."""
+        """Take the document back from `users`, or from everybody (None), with the notifications about it."""
         given = DocumentShare.document == self
         some = given if users is None else given & DocumentShare.user.in_(users)
         deleted = DocumentShare.delete().where(some).execute()
@@ -414,7 +416,7 @@ class DocumentShare(BaseModel):
 
 
 class DocumentReader(BaseModel):
-    """One row for each user who has opened a document; their number is its `views`."""
+    """One row for each user who has opened a document. Their number is its `views`."""
 
     document = owned(Document, "readers")
     user = owned(User, "read_documents")
@@ -462,18 +464,17 @@ class File(Timestamped):
         return cls.select(cls.type, ROWS.alias("number")).group_by(cls.type)
 
     @classmethod
-    def used_by(cls, user: int) -> dict[str, int]:
-        """How many bytes of each type `user` stores; contents of documents count as files of the type `document`."""
-        sums: Any = cls.select(cls.type, fn.SUM(cls.size)).where(cls.owner == user).group_by(cls.type).tuples()
-        used = dict.fromkeys(cls.TYPES, 0) | dict(sums)
-        used["document"] += Document.select(fn.SUM(Document.size)).where(Document.author == user).scalar() or 0
-        return used
+    def stored_by(cls, user: Any) -> Any:
+        """The `bytes` that `user` stores of each `type`; another row of the type `document` counts their documents."""
+        files = cls.select(cls.type, fn.SUM(cls.size).alias("bytes")).where(cls.owner == user).group_by(cls.type)
+        written = Document.select(SQL("'document'"), fn.COALESCE(fn.SUM(Document.size), 0))
+        return files.union_all(written.where(Document.author == user))
 
 
 class FilePart(Table):
-    """Some of a file's bytes: in a table of their own, so that lists never touch them.
+    """Some of a file's bytes. They have a table of their own, so that lists never read them.
 
-    In parts, as what goes through a driver at once stays in its memory, a copy for each connection.
+    A file is stored in parts, because the driver of each connection keeps a copy of what it was last given.
     """
 
     #: How many parts a file has follows from it, so another one needs a migration that parts them anew.
@@ -498,9 +499,9 @@ class Conversation(Timestamped):
     TYPES = ("private", "group")
 
     type = CharField(default="private")
-    #: Only a group is given a name. Of a private conversation it is that of the other, once they are deleted.
+    #: The name of a group. A private conversation has none, until the other user is deleted: then it is theirs.
     name = CharField(default="")
-    #: "3:7", the members of a private conversation: there is one for each pair.
+    #: `3:7`, the members of a private conversation. It is unique, so that two people have one conversation.
     pair = CharField(null=True, unique=True)
     #: The user who made the group or wrote the first message; null once that user is deleted.
     creator = ForeignKeyField(User, null=True, backref="created_conversations", on_delete="SET NULL")
@@ -510,7 +511,7 @@ class Conversation(Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool, most: int | None = None) -> Select:
-        """The user's conversations, with all members, or at most `most`, and the newest message that the user sees."""
+        """The user's conversations, with all members (or at most `most`) and the newest message that the user sees."""
         last, newest = Message.alias(), Message.select(fn.MAX(Message.id))
         newest = newest.where(Message.conversation == cls.id, Message.seen_by(user, everything))
         unread = MessageMark.select(ROWS).where(MessageMark.user == user, MessageMark.conversation == cls.id)
@@ -537,7 +538,7 @@ class Conversation(Timestamped):
 
     @classmethod
     def begin(cls, members: Iterable[int], **values: Any) -> Conversation:
-        """A new conversation of `members`, made by the first of them."""
+        """A new conversation of `members`, created by the first of them."""
         users = list(dict.fromkeys(members))
         conversation = cls.create(creator=users[0], **values)
         insert_rows(ConversationMember, [{"conversation": conversation, "user": user} for user in users])
@@ -549,13 +550,13 @@ class Conversation(Timestamped):
         return f"{min(one, other)}:{max(one, other)}"
 
     def is_deserted(self) -> bool:
-        """Whether the other of a private conversation was deleted: it can be read, but nobody would read an answer."""
+        """Whether the other user of a private conversation was deleted, so that nobody would read an answer."""
         return self.type == "private" and bool(self.name)
 
     def leave(self, user: int) -> bool:
-        """Remove `user` and hide the messages from them; the last to leave deletes it. False if not a member."""
+        """Remove `user` and hide the messages from them. The last one to leave deletes it. False for no member."""
         mine = (ConversationMember.conversation == self) & (ConversationMember.user == user) & ~ConversationMember.away
-        # The other of a private conversation can still write to them, so they stay one of the two.
+        # A private conversation comes back with the next message, so they stay a member of it, who is away.
         private = self.type == "private"
         left = (ConversationMember.update(away=True) if private else ConversationMember.delete()).where(mine).execute()
         MessageMark.delete().where(MessageMark.conversation == self, MessageMark.user == user).execute()
@@ -568,17 +569,18 @@ class Conversation(Timestamped):
 
 
 class ConversationMember(BaseModel):
-    conversation = owned(Conversation, "members", index=False)  # the second pair below begins with it
+    conversation = owned(Conversation, "members", index=False)  # served by (conversation, id)
     user = owned(User, "memberships")
-    #: Left a private conversation: out of it until the next message.
+    #: Whether the user left a private conversation. Its next message brings them back.
     away = BooleanField(default=False)
 
     class Meta:
-        # The second gives the first members in their order without a look at the others.
+        # With the second one the database reads the first members only.
         indexes = ((("conversation", "user"), True), (("conversation", "id"), False))
 
     @classmethod
     def conversations_of(cls, user: Any) -> Select:
+        """The ids of the conversations that `user` is in."""
         return cls.select(cls.conversation).where(cls.user == user, ~cls.away)
 
 
@@ -596,7 +598,7 @@ class Message(Noticed, BaseModel):
     FILTERS = {
         "conversation_id": one_of(conversation),
         "before": lambda message: Message.id < message,
-        # The first is the reader: whose mark it is.
+        # The first value is the reader, whose marks count; those after it are true or false.
         "read": lambda of: one_of(Message.id.in_(MessageMark.read_by(of[0])))(of[1:]),
     }
     SORTS = ("createdAt",)
@@ -607,12 +609,13 @@ class Message(Noticed, BaseModel):
 
     @classmethod
     def seen_by(cls, user: Any, everything: bool) -> Any:
-        """Messages with a mark of the user; for who sees all, also those of conversations the user is not in."""
+        """The condition that the message has a mark of `user` or, with `everything`, that `user` is not a member."""
         marked = cls.id.in_(MessageMark.messages_of(user))
         return marked | cls.conversation.not_in(ConversationMember.conversations_of(user)) if everything else marked
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
+        """The messages that the user sees, and whether the user has read them."""
         sender, mark = User.alias(), MessageMark.alias()
         read = fn.COALESCE(mark.read, False).python_value(bool).alias("read")
         shown = cls.select(cls, *person(sender, "sender"), read)
@@ -622,16 +625,17 @@ class Message(Noticed, BaseModel):
 
     @classmethod
     def inbox(cls, user: Any, everything: bool) -> Select:
-        """Messages that others sent to the caller, even for a manager."""
+        """The messages that others sent to the user, also for a manager."""
         return cls.visible_to(user, False).where(cls.sender != user)
 
     @classmethod
     def sent(cls, user: Any, everything: bool) -> Select:
+        """The messages that the user sent."""
         return cls.visible_to(user, False).where(cls.sender == user)
 
     @classmethod
     def send(cls, conversation: Conversation, sender: int, **values: Any) -> Message:
-        """Sends a message to every member; a member who had left a private conversation is back in it."""
+        """Send a message to every member; one who had left a private conversation is back in it."""
         message = cls.create(conversation=conversation, sender=sender, **values)
         conversation.change(updated_at=message.created_at)
         ConversationMember.update(away=False).where(ConversationMember.conversation == conversation).execute()
@@ -641,7 +645,7 @@ class Message(Noticed, BaseModel):
         return message
 
     def readers(self) -> list[int]:
-        """The members of its conversation but for the sender."""
+        """The ids of the members of its conversation, without the sender."""
         members: Any = ConversationMember.select(ConversationMember.user).tuples()
         here = ConversationMember.conversation == self.conversation_id
         return [user for (user,) in members.where(here, ConversationMember.user != self.sender_id)]
@@ -660,7 +664,7 @@ class Message(Noticed, BaseModel):
 
 
 class MessageMark(BaseModel):
-    """One member's view of a message, written with it: read or not; without a mark it is out of that member's sight."""
+    """A member's mark on a message, created with it: read or not. Without a mark the member does not see it."""
 
     message = owned(Message, "marks")
     conversation = owned(Conversation, "marks")
@@ -672,10 +676,12 @@ class MessageMark(BaseModel):
 
     @classmethod
     def messages_of(cls, user: Any) -> Select:
+        """The ids of the messages with a mark of `user`."""
         return cls.select(cls.message).where(cls.user == user)
 
     @classmethod
     def read_by(cls, user: Any) -> Select:
+        """The ids of the messages that `user` has read."""
         return cls.messages_of(user).where(cls.read)
 
 
@@ -685,7 +691,7 @@ class Notification(BaseModel):
 
     user = owned(User, "notifications")
     type = CharField(default="system")
-    #: An English text of the catalogue: shown in the reader's language.
+    #: An English text of the catalogue (web/texts.py), shown in the reader's language.
     title = CharField()
     content = TextField(default="")
     link = CharField(default="")
@@ -694,7 +700,7 @@ class Notification(BaseModel):
     read = BooleanField(default=False)
     read_at = UTCField(null=True)
     #: The user who caused it; null for seeded rows and for deleted users.
-    actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)  # a pair has it
+    actor = ForeignKeyField(User, null=True, backref="caused", on_delete="SET NULL", index=False)
     created_at = UTCField(default=lambda: engines.now())
 
     FILTERS = {"type": one_of(type), "read": one_of(read)}
@@ -711,14 +717,14 @@ class Notification(BaseModel):
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
-        """The caller's own notifications, even for a manager."""
+        """The user's own notifications, also for a manager."""
         return cls.select().where(cls.user == user)
 
     @classmethod
     def tell(cls, users: Iterable[int], type: str, title: str, *, actor: int, target: Any, content: str = "") -> None:
         """Notify `users` that `actor` did something to `target`; `title` is an English text of the catalogue."""
         model = target.__class__
-        assert issubclass(model, Noticed), f"{model.__name__} must be Noticed, or what tells of its rows outlives them"
+        assert issubclass(model, Noticed), f"{model.__name__} must be Noticed, or its notifications outlive it"
         common = {"type": type, "title": title, "content": content[:200], "actor": actor}
         common |= {"target_type": target._meta.name, "target_id": target.id}
         common |= {"link": f"/{target.RESOURCE}" if target.RESOURCE else ""}  # front ends have a page for each resource
@@ -726,13 +732,13 @@ class Notification(BaseModel):
 
     @classmethod
     def caused_by(cls, actor: Any, since: Any, until: Any) -> Select:
-        """When `actor` caused the notifications of this time, the oldest first."""
+        """When `actor` caused notifications, between two instants, the oldest first."""
         then = cls.select(cls.created_at).where(cls.actor == actor, cls.created_at.between(since, until))
         return then.order_by(cls.created_at)
 
     @classmethod
     def forget(cls, model: Any, ids: Any, *whose: Any) -> None:
-        """Delete the notifications about these rows of `model`: everybody's, or those for which `whose` holds."""
+        """Delete the notifications about these rows of `model`: all, or those for which the conditions `whose` hold."""
         about = (cls.target_type == model._meta.name) & cls.target_id.in_(ids)
         cls.delete().where(about, *whose).execute()
 
@@ -751,14 +757,14 @@ class Team(Noticed, Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
-        """The teams one is in, with all their members, admins first."""
+        """The teams that the user is in, with all members, admins first."""
         members = TeamMember.select(User.id, User.name, User.avatar, TeamMember.role).join(User)
         here = members.where(TeamMember.team == cls.id).order_by(TeamMember.role, TeamMember.id)
         return cls.listed(user, everything).select_extend(gathered(here).alias("members"))
 
     @classmethod
     def listed(cls, user: Any, everything: bool) -> Select:
-        """As `visible_to`, without the members but for their number."""
+        """Like `visible_to`, with only the number of members."""
         size = TeamMember.select(ROWS).where(TeamMember.team == cls.id)
         shown = cls.select(cls, size.alias("member_count"))
         return shown if everything else shown.where(cls.id.in_(TeamMember.teams_of(user)))
@@ -781,7 +787,7 @@ class TeamMember(BaseModel):
 
     @classmethod
     def keep_an_admin(cls, team: int) -> None:
-        """Make the member of longest standing the admin of a team without one, an active user before any other."""
+        """Make the member who joined first the admin of a team that has none; active users come before others."""
         members = cls.select(cls).join(User).where(cls.team == team)
         if not members.where(cls.role == "admin").exists():
             heir = members.order_by(User.status != "active", cls.id).first()
@@ -790,11 +796,12 @@ class TeamMember(BaseModel):
 
     @classmethod
     def teams_of(cls, user: Any) -> Select:
+        """The ids of the teams that `user` is in."""
         return cls.select(cls.team).where(cls.user == user)
 
 
 class Event(Noticed, Timestamped):
-    """An event. An all-day event keeps plain dates, as midnights without a zone; its end is exclusive."""
+    """An event. An all-day event stores plain dates, as midnights without a zone; its end is exclusive."""
 
     RESOURCE = "calendar"
     OWNER = "organizer"
@@ -813,7 +820,7 @@ class Event(Noticed, Timestamped):
     FILTERS = {
         "search": contains(title, description, location),
         "type": one_of(type),
-        # Overlap with a window of time; an event without a length overlaps if its start lies inside.
+        # Events that overlap a window of time. One without a length overlaps if its start lies inside.
         "start": lambda edge: (Event.end > Event.at_edge(edge)) | (Event.start == Event.at_edge(edge)),
         "end": lambda edge: Event.start < Event.at_edge(edge),
     }
@@ -825,7 +832,7 @@ class Event(Noticed, Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool, most: int | None = None) -> Select:
-        """The events that `user` organises or is invited to, with all attendees, or at most `most`."""
+        """The events that the user organises or is invited to, with all attendees (or at most `most`)."""
         here = EventAttendee.event == cls.id
         invited = EventAttendee.select(User.id, User.name, User.avatar, EventAttendee.status).join(User).where(here)
         number = EventAttendee.select(ROWS).where(here)
@@ -841,16 +848,16 @@ class Event(Noticed, Timestamped):
 
     @staticmethod
     def edge(time: datetime, zone: tzinfo) -> list[datetime]:
-        """One edge of a window as the filters take it: the instant, and the wall clock of `zone` for all-day events."""
+        """An edge of a window as the filters take it: the instant, and for all-day events the local time in `zone`."""
         return [time, time.astimezone(zone).replace(tzinfo=UTC)]
 
     @classmethod
     def at_edge(cls, edge: Any) -> Any:
-        """Whichever of the two the start and end of an event compare with."""
+        """The one of the two that the start and end of an event are compared with."""
         return Case(None, [(cls.all_day, edge[1])], edge[0])
 
     def uninvite(self, users: Any) -> int:
-        """Take back the invitations of those for whom `users` holds, and say how many they were."""
+        """Take back the invitations for which the condition `users` holds, and return their number."""
         here = EventAttendee.event == self
         number = EventAttendee.delete().where(here, users).execute()
         self.changed = self.changed or bool(number)
@@ -862,12 +869,12 @@ class Event(Noticed, Timestamped):
 class EventAttendee(BaseModel):
     STATUSES = ("pending", "accepted", "declined", "tentative")
 
-    event = owned(Event, "attendees", index=False)  # the second pair below begins with it
+    event = owned(Event, "attendees", index=False)  # served by (event, id)
     user = owned(User, "invitations")
     status = CharField(default="pending")
 
     class Meta:
-        # The second gives the first attendees in their order without a look at the others.
+        # With the second one the database reads the first attendees only.
         indexes = ((("event", "user"), True), (("event", "id"), False))
 
 
@@ -893,6 +900,7 @@ class Task(Noticed, Timestamped):
         "assignee_id": one_of(assignee),
     }
     SORTS = ("createdAt", "updatedAt", "title", "dueDate", "priority")
+    #: What a sort by `priority` goes by (`sort_column`).
     by_priority = Case(priority, [("low", 1), ("medium", 2), ("high", 3)])
     SORT = "-createdAt"
 
@@ -901,7 +909,7 @@ class Task(Noticed, Timestamped):
 
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
-        """The tasks one made or was given."""
+        """The tasks that the user made or was given."""
         creator, assignee = User.alias(), User.alias()
         shown = cls.select(cls, *person(creator, "creator"), *person(assignee, "assignee"))
         shown = shown.join(creator, on=(cls.creator == creator.id)).switch(cls)
@@ -941,6 +949,7 @@ class Visit(BaseModel):
 
     @classmethod
     def per_span(cls, **bounds: Any) -> Select:
+        """Per span: `visits`, `unique_visitors` and `page_views`."""
         visitors = fn.COUNT(cls.visitor.distinct()).alias("unique_visitors")
         pages = fn.COALESCE(fn.SUM(cls.pages), 0).alias("page_views")
         return per_span(cls.at, bounds, fn.COUNT(cls.id).alias("visits"), visitors, pages)
@@ -968,9 +977,9 @@ class Activity(BaseModel):
 
     @classmethod
     def record(cls, user: int, action: str, target: BaseModel) -> None:
-        """Record that `user` did `action` to `target`, in the same transaction: after a change, before a deletion.
+        """Record that `user` did `action` to `target`. Call it in the same transaction, but before a deletion.
 
-        An update that changed nothing is not recorded, because clients put back what they got.
+        An update that changed nothing is not recorded: clients often send back what they got.
         """
         if action not in ("create", "delete") and not target.changed:
             return
@@ -980,10 +989,12 @@ class Activity(BaseModel):
 
     @classmethod
     def everybodys(cls, user: Any, everything: bool) -> Select:
+        """All activities, whoever asks."""
         return cls.select(cls, *person(User, "user")).left_outer_join(User)
 
     @classmethod
     def mine(cls, user: Any, everything: bool) -> Select:
+        """The user's own activities."""
         return cls.everybodys(user, everything).where(cls.user == user)
 
 

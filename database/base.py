@@ -58,17 +58,17 @@ def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
     names = tuple(rows[0])
 
     def build() -> Any:
-        return model.insert({name: slot(name) for name in names}).returning()  # nothing, where Postgres would the id
+        return model.insert({name: slot(name) for name in names}).returning()  # Peewee would ask Postgres for the id
 
     one = compile_once(Statement, (model, "insert rows", names), build)
     another = f", ({', '.join([db.param] * len(names))})"
-    # A statement for as many as every SQLite binds; of executemany, Postgres' driver makes three journeys.
+    # Every SQLite binds 999 values to one statement. `executemany` would make three journeys to Postgres.
     for some in chunked(rows, 999 // len(names)):
         db.defer_sql(one.sql + another * (len(some) - 1), [*itertools.chain(*map(one.bind, some))])
 
 
 class Table(Model):
-    """The base of every table; its name is that of the model in the plural."""
+    """The base of every table. A table has the name of its model in the plural."""
 
     class Meta:
         database = db
@@ -77,7 +77,7 @@ class Table(Model):
 
 
 def tables() -> list[Any]:
-    """Every table, each after those that it refers to: the subclasses of Table that have none themselves."""
+    """The models of all tables (subclasses of Table that have none themselves), each after those it refers to."""
     found, pending = [], [Table]
     while pending:
         model = pending.pop()
@@ -87,7 +87,7 @@ def tables() -> list[Any]:
 
 
 def refuse_unscoped() -> None:
-    """Raise TypeError for a model that has rules (they take `everything`) and does not say whose its rows are."""
+    """Raise TypeError for a model with a rule (it takes `everything`) that does not say whose its rows are."""
     for model in tables():
         if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
             continue
@@ -101,11 +101,11 @@ def refuse_unscoped() -> None:
 class BaseModel(Table):
     """A table whose rows have an `id`, which is never given again."""
 
-    #: The resource whose permission `view-all` shows every row, and `manage` opens it to changes.
+    #: The resource: its permission `view-all` lets a user see every row, and `manage` change it.
     RESOURCE: ClassVar[str] = ""
-    #: Whose rows are that no permission opens: "owner", who alone sees them, or "nobody": who may list them sees all.
+    #: Without a RESOURCE: "owner" if only the owner ever sees a row, "nobody" if everybody who may list them sees all.
     WHOSE: ClassVar[Literal["", "owner", "nobody"]] = ""
-    #: The filters of a list: name of the argument → function from a value (or placeholder) to a condition.
+    #: The filters of a list: name of the argument → function from its value, or a slot for it, to a condition.
     FILTERS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
     #: The columns that a list can be sorted by besides `id`, as the API spells them.
     SORTS: ClassVar[tuple[str, ...]] = ()
@@ -124,23 +124,23 @@ class BaseModel(Table):
 
     @classmethod
     def sort_column(cls, name: str) -> Any:
-        """The column that the name of a sort means, or the expression `by_<name>` if the model has one."""
+        """The column to sort by for a name of SORTS, or the expression `by_<name>` if the model has one."""
         snake = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
         return getattr(cls, f"by_{snake}", None) or getattr(cls, snake)
 
     @classmethod
     def columns_except(cls, *names: str) -> list[Field]:
-        """All columns of the model but these: where one is too large for a list, or too secret."""
+        """All columns except those that are too large for a list, or secret."""
         return [field for field in cls._meta.sorted_fields if field.name not in names]
 
     @classmethod
     def owned_by(cls, user: Any) -> Any:
-        """The condition that a row is the user's own: only its owner may do what asks for it."""
+        """The condition that `user` owns the row."""
         return getattr(cls, cls.OWNER) == user
 
     @classmethod
     def owned_at(cls, number: int, owner: Any) -> Select:
-        """The row at this number of those that are the user `owner`'s; to find none is faster than to count them."""
+        """The row with this number among those that `owner` owns. To find none is faster than to count them all."""
         return cls.select(cls.id).where(cls.owned_by(owner)).limit(1).offset(number - 1)
 
     @classmethod

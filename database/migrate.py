@@ -55,7 +55,7 @@ def index_sorts() -> None:
             if not isinstance(column, Field) or column.unique:
                 continue
             db.execute(model.index(column))
-            if column.null and isinstance(db.obj, Postgres):  # which reads an index with the NULLs at its end only so
+            if column.null and isinstance(db.obj, Postgres):  # read backwards, the first index has its NULLs in front
                 db.execute(model.index(column.desc(nulls="last"), name=f"{model._meta.table_name}_{column.name}_last"))
 
 

@@ -12,7 +12,7 @@ from peewee import CTE, JOIN, SQL, ForeignKeyField, NodeList, Select, SqliteData
 
 from database.engines import db
 
-#: How many rows: SQLite need not look into any, as it must to count the values of a column.
+#: The number of rows. To count the values of a column instead, SQLite would have to read each row.
 ROWS: Any = fn.COUNT(SQL("*"))
 
 
@@ -30,13 +30,14 @@ def one_of(column: Any) -> Callable[[Any], Any]:
 def contains(*columns: Any) -> Callable[[Any], Any]:
     """A search: takes a part of a text, ignoring the case of ASCII letters; every other character stands for itself.
 
-    LIKE would try each place anew, letter by letter: a document of a megabyte of `a` held a core for 0.1 s.
+    Not LIKE, which compares letter by letter from each place of the text: in a document of a megabyte of `a` that
+    took 0.1 s.
     """
 
     def condition(part: Any) -> Any:
         if isinstance(db.obj, SqliteDatabase):
             found = [fn.INSTR(fn.LOWER(column), fn.LOWER(part)) > 0 for column in columns]
-        else:  # of another collation than C, `lower` and the comparison look at words of a language
+        else:  # with any other collation, LOWER and the comparison follow the rules of a language, which takes longer
             ascii_only = SQL('COLLATE "C"')
             sought = fn.LOWER(NodeList((part, ascii_only)))
             found = [fn.STRPOS(fn.LOWER(NodeList((column, ascii_only))), sought) > 0 for column in columns]
@@ -64,7 +65,7 @@ def gathered(rows: Select) -> Select:
     else:
         row = SQL('"each"')
     together = fn.json_group_array(row) if sqlite else fn.COALESCE(fn.json_agg(row), SQL("'[]'"))
-    # Postgres' driver has read the JSON already.
+    # On Postgres the driver parses the JSON itself.
     return Select((each,), (together.python_value(json.loads if sqlite else None),))
 
 
@@ -74,7 +75,7 @@ def person(alias: Any, prefix: str) -> tuple[Any, ...]:
 
 
 def path(parent: ForeignKeyField, row: int, most: int) -> list[int]:
-    """The ids of a row of a tree and of those around it, at most `most`, from the inside out."""
+    """The ids of a row of a tree and of those that it lies in, at most `most`, from the inside out."""
     found = _reached(parent, row, most, inwards=False)
     return [id for (id,) in found.select_from(found.c.id).order_by(found.c.level).tuples()]
 
@@ -86,9 +87,9 @@ def height(parent: ForeignKeyField, row: int, most: int) -> int:
 
 
 def _reached(parent: Any, row: int, most: int, inwards: bool) -> CTE:
-    """`id` and `level` of the rows to which `parent` leads from `row` (level 1), or of those that lead to it by theirs.
+    """`id` and `level` of `row` (level 1) and of all rows inside it, or of all that it lies in; `most` levels.
 
-    A recursive common table expression: SQL that begins with one row and adds those next to the last ones found.
+    A recursive common table expression: SQL that begins with one row and adds the neighbours of the last ones found.
     """
     model = parent.model
     first = model.select(model.id, parent, Value(1)).where(model.id == row)
@@ -101,10 +102,10 @@ def _reached(parent: Any, row: int, most: int, inwards: bool) -> CTE:
 
 
 def per_span(column: Any, bounds: dict[str, Any], *counts: Any) -> Select:
-    """`counts` over the rows of each span, one row for each of them in their order, empty ones too.
+    """`counts` over the rows of each span of time: a row for each span, in order, also for an empty one.
 
-    `bounds` are the instants of the spans, begin and end in turn. The spans are joined as a table, so that the
-    index on `column` serves and one select counts them all.
+    `bounds` are the instants at which spans begin and end, in turn. The spans are joined as a table, so that one
+    select counts them all, with the index on `column`.
     """
     instants = list(bounds.values())
     pairs = ValuesList(list(zip(instants[::2], instants[1::2], strict=True)))

@@ -8,6 +8,7 @@ from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
 from database.base import insert_rows
+from database.compiled import rows
 from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
 from web import fields, limits
@@ -190,6 +191,8 @@ def download_raw(args, token):
 @blp.response(200, StorageSchema())
 def get_storage():
     """Get the storage used and available, for files and documents together"""
-    breakdown = File.used_by(current_user.id)
+    breakdown = dict.fromkeys(File.TYPES, 0)
+    for row in rows(File.stored_by, user=current_user.id):
+        breakdown[row.type] += row.bytes
     used, total = sum(breakdown.values()), current_app.config["STORAGE_QUOTA_MB"] * limits.MB
     return {"used": used, "total": total, "percentage": round(100 * used / total, 1), "breakdown": breakdown}

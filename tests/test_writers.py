@@ -193,7 +193,7 @@ def test_limits_of_an_account_hold_under_parallel_writers(servers, database_url,
     assert set(statuses(replies)) == {201, 413}
     engines.connect(database_url)
     try:
-        stored = sum(File.used_by(me).values())
+        stored = sum(size for _, size in File.stored_by(me).tuples())
     finally:
         engines.db.close_all()
     assert 800_000 < stored <= limits.MB

@@ -32,7 +32,7 @@ def refuse_full_storage(owner: int, size: int) -> None:
     """413 if `size` more bytes are too many for what `owner` may store, files and documents together."""
     if owner != current_user.id:
         engines.lock_account(owner)  # whose own writes go on beside this one
-    used = sum(File.used_by(owner).values())
+    used = sum(row.bytes for row in rows(File.stored_by, user=owner))
     if used + size > current_app.config["STORAGE_QUOTA_MB"] * limits.MB:
         refuse(413, "Your storage is full")
 
