@@ -53,6 +53,10 @@ class Statement:
         """Run it. Returns the driver's cursor."""
         return db.obj.execute_sql(self.sql, self.bind(values))
 
+    def defer(self, values: dict[str, Any]) -> None:
+        """Run it with the next statement of the transaction, because nobody needs its result."""
+        db.obj.defer_sql(self.sql, self.bind(values))
+
 
 class CompiledSelect(Statement):
     """A select rendered once. Calling it with a value for each slot gives rows as named tuples."""
@@ -125,7 +129,7 @@ def update(model: Any, id: int, data: dict[str, Any]) -> None:
     def build() -> Any:
         return model.update({name: slot(name) for name in data}).where(model.id == slot("id"))
 
-    compile_once(Statement, (model, "update", *data), build).run({**stored(model, data), "id": id})
+    compile_once(Statement, (model, "update", *data), build).defer({**stored(model, data), "id": id})
 
 
 def stored(model: Any, data: dict[str, Any]) -> dict[str, Any]:

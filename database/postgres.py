@@ -71,6 +71,9 @@ class Postgres(PooledPostgresqlDatabase):
 
         An error that it causes is raised by that one.
         """
+        if not self.in_transaction():
+            self.execute_sql(sql, params)
+            return
         self._deferred.append((sql, params))
         if len(self._deferred) > MAX_DEFERRED:
             self.execute_sql("SELECT 1")
