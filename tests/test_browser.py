@@ -145,3 +145,19 @@ def test_an_avatar_is_a_picture_of_ours(page, serve, front_end):
     assert avatar.startswith(server.url)
     drawn = "async src => { const image = new Image(); image.src = src; await image.decode(); return image.width; }"
     assert page.evaluate(drawn, avatar) == 96
+
+
+def test_a_page_sees_one_request_fail_and_one_reply_break_off(page, serve, front_end, complaints):
+    server = serve()
+    log_in(page, front_end, server)
+    for rule in ({"path": "/api/users", "status": 503}, {"path": "/api/tasks", "body": "cut", "email": EMAIL}):
+        assert server.ask("POST", "/api/demo/rules", {**rule, "times": 1})[0] == 201
+    fetched = """async (path) => {
+        const reply = await fetch(base + path, { headers: { Authorization: `Bearer ${tokens.accessToken}` } });
+        const timed = reply.headers.get("Server-Timing").startsWith("app;dur=");
+        return [reply.status, timed, await reply.json().then((body) => body.success, (error) => error.name)];
+    }"""
+    seen = [page.evaluate(fetched, path) for path in ("/api/users", "/api/users", "/api/tasks", "/api/tasks")]
+    assert seen == [[503, True, False], [200, True, True], [200, True, "TypeError"], [200, True, True]]
+    assert len(complaints) == 2 and "503" in complaints[0] and "ERR_CONTENT_LENGTH_MISMATCH" in complaints[1]
+    complaints.clear()

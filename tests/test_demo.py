@@ -1,6 +1,7 @@
 """The demo controls: each of them, whom they answer, and that they are in nobody's way."""
 
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,14 @@ from flask import g
 import seed
 from database import base, engines
 from models import Mail, Task, User
-from tests.conftest import ACCOUNTS
+from tests.conftest import ACCOUNTS, ROOT
 from web import config
 from web.rules import from_options
 
 CONTROLS = (
     *(("GET", "/api/demo/accounts"), ("GET", "/api/demo/mails"), ("GET", "/api/demo/requests")),
     *(("POST", "/api/demo/reset"), ("POST", "/api/demo/expire-tokens"), ("POST", "/api/demo/login")),
+    *(("POST", "/api/demo/rules"), ("POST", "/api/demo/clock")),
 )
 
 
@@ -221,8 +223,8 @@ def test_delays_and_errors_are_for_this_machine_only(http, naps):
     ],
 )
 def test_another_sites_page_cannot_press_the_buttons(http, headers, allowed):
-    for path in ("/api/demo/reset", "/api/demo/expire-tokens"):
-        reply = http.post(path, headers=headers)
+    for method, path in (("POST", "reset"), ("POST", "expire-tokens"), ("DELETE", "rules"), ("DELETE", "clock")):
+        reply = http.open(f"/api/demo/{path}", method=method, headers=headers)
         assert reply.status_code == (200 if allowed else 403)
         assert allowed or "CORS_ORIGINS" in reply.json["message"]
 
@@ -264,3 +266,13 @@ def test_resets_under_readers_and_writers_leave_the_seeded_rows(serve, amount):
     assert {key: after[key] for key in ("totalUsers", "totalDocuments", "totalFiles", "totalOrders")} == {
         key: before[key] for key in ("totalUsers", "totalDocuments", "totalFiles", "totalOrders")
     }
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/states.md"])
+def test_what_the_documentation_says_to_send_works(http, document):
+    text = (ROOT / document).read_text("utf-8")
+    found = re.findall(r"`POST (/api/demo/[\w-]+)(?: (\{.*?\}))?`", text)
+    assert len(found) > 5
+    for path, body in found:
+        reply = http.post(path, json=json.loads(body or "{}"))
+        assert reply.status_code in (200, 201), (path, body, reply.json)
