@@ -274,7 +274,7 @@ WORDS = st.sampled_from(["", "-", ",", " ", "id", "title", "-dueDate", "priority
 def test_a_duration_is_digits_and_a_unit_up_to_ten_years_or_refused(text):
     try:
         found = config.duration(text)
-    except ValueError:
+    except ValidationError:
         return
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1]]
     assert text[:-1].isascii() and found == timedelta(seconds=int(text[:-1]) * seconds)
