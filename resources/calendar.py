@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from database.base import insert_rows
 from models import SHOWN, Activity, Event, EventAttendee, User
-from web import fields, limits
-from web.allowances import notify, refuse_crowd, refuse_more_than
+from web import fields
+from web.allowances import notify, refuse_crowd, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
 from web.arguments import PageArgs, Sort, Values, search_field
 from web.security import refuse_without
@@ -138,7 +138,7 @@ def list_events(args):
 @blp.response(201, EVENT, message="Event created", alone=False, errors=(429,))
 def create_event(data):
     """Create an event, and invite users to it"""
-    refuse_more_than(limits.ROWS, Event)
+    refuse_too_many(Event)
     ids = data.pop("attendee_ids", [])
     event = Event.create(organizer=current_user.id, **with_times(data))
     invite(event, ids)

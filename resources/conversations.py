@@ -4,8 +4,8 @@ from typing import Any
 
 from models import SHOWN, Activity, Conversation, Message, MessageMark, User
 from resources.messages import MESSAGES
-from web import fields, limits
-from web.allowances import refuse_crowd, refuse_more_than
+from web import fields
+from web.allowances import refuse_crowd, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import LongPageArgs, PageArgs, Sort
 
@@ -82,7 +82,7 @@ def create_conversation(data):
     members = data.pop("member_ids")
     references("memberIds", User.contacts, members)
     refuse_crowd("memberIds", len({current_user.id, *members}), Conversation)
-    refuse_more_than(limits.ROWS, Conversation)
+    refuse_too_many(Conversation)
     conversation = Conversation.begin([current_user.id, *members], type="group", **data)
     Activity.record(current_user.id, "create", conversation)
     return conversation

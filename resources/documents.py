@@ -1,20 +1,18 @@
 """Documents: texts with tags, kept in folders, and shared with others to view or to edit."""
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import peewee
-from marshmallow import ValidationError, pre_load
+from marshmallow import ValidationError
 
 from database import engines
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
 from resources.folders import refuse_foreign_folder
 from web import fields, limits
-from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_more_than
-from web.api import Blueprint, Schema, current_user, get_all_or_404, get_or_404, paginate, references, refuse
+from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_too_many, searching
+from web.api import Blueprint, Schema, current_user, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.errors import DATABASE_ERRORS, first_line, is_outage
 
@@ -32,7 +30,7 @@ def at_most_1_mb(content: str) -> str:
 
 
 class DocumentSchema(Schema):
-    ACCEPTED = frozenset({"name"})
+    ALIASES = {"name": "title"}
 
     id = fields.Integer(dump_only=True)
     title = fields.Text(200, 1, required=True)
@@ -47,11 +45,6 @@ class DocumentSchema(Schema):
     author_id = fields.Integer(dump_only=True)
     created_at = fields.Instant(dump_only=True)
     updated_at = fields.Instant(dump_only=True)
-
-    @pre_load
-    def accept_name(self, data: Any, **kwargs: Any) -> Any:
-        """Front ends also call the title `name`; it counts if there is no `title`."""
-        return {"title": data["name"], **data} if isinstance(data, dict) and "name" in data else data
 
 
 class DocumentArgs(PageArgs):
@@ -75,18 +68,6 @@ class UnshareArgs(Schema):
 
 DOCUMENT, DOCUMENT_CHANGES = DocumentSchema(), DocumentSchema(partial=True)
 DOCUMENTS = DocumentSchema(many=True, exclude=("content",))
-_searches = threading.BoundedSemaphore(limits.SEARCHES)
-
-
-@contextmanager
-def searching() -> Iterator[None]:
-    """Wait for one of the few places for searches, which read every visible document; 503 if none becomes free."""
-    if not _searches.acquire(timeout=limits.SEARCH_WAIT):
-        refuse(503, "Too many requests, try again later", retry_after=1)
-    try:
-        yield
-    finally:
-        _searches.release()
 
 
 def count_reader(document: Any) -> Any:
@@ -125,7 +106,7 @@ def list_documents(args):
 def create_document(data):
     """Create a document"""
     refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
-    refuse_more_than(limits.ROWS, Document)
+    refuse_too_many(Document)
     refuse_full_storage(current_user.id, len(data.get("content", "").encode()))
     document = Document.create(author=current_user.id, **data)
     Activity.record(current_user.id, "create", document)

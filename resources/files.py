@@ -12,7 +12,7 @@ from database.compiled import rows
 from models import Activity, File, FilePart, Folder
 from resources.folders import refuse_foreign_folder
 from web import fields, limits
-from web.allowances import refuse_full_storage, refuse_more_than
+from web.allowances import refuse_full_storage, refuse_too_many
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, references, refuse
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
 from web.downloads import bytes_of, link, linked_file
@@ -121,7 +121,7 @@ def upload_file(data):
         if described["size"] > current_app.config["MAX_UPLOAD_MB"] * limits.MB:
             refuse(413)
         refuse_full_storage(current_user.id, described["size"])
-        refuse_more_than(limits.ROWS, File)
+        refuse_too_many(File)
         file = File.create(owner=current_user.id, name=name, **described, **data)
         for number, part in enumerate(parts(upload.stream)):
             insert_rows(FilePart, [{"file": file.id, "number": number, "data": part}])

@@ -2,8 +2,8 @@
 
 from database import rules
 from models import Activity, Folder
-from web import fields, limits
-from web.allowances import refuse_more_than
+from web import fields
+from web.allowances import refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field, sees_all
 from web.arguments import LongPageArgs, Sort, search_field
 from web.openapi import reply_schema
@@ -74,7 +74,7 @@ def create_folder(data):
     """Create a folder, at the root or in another folder"""
     refuse_foreign_folder("parentId", data.get("parent_id"), current_user.id)
     refuse_place(0, data.get("parent_id"))
-    refuse_more_than(limits.ROWS, Folder)
+    refuse_too_many(Folder)
     folder = Folder.create(owner=current_user.id, **data)
     Activity.record(current_user.id, "create", folder)
     return folder

@@ -2,7 +2,7 @@
 
 from models import Activity, Conversation, Message, MessageMark, User
 from web import fields, limits
-from web.allowances import notify, refuse_more_than
+from web.allowances import notify, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
 from web.arguments import PageArgs, Sort, Values
 
@@ -48,7 +48,7 @@ def find_conversation(data: dict) -> Conversation:
     pair = Conversation.pair_of(current_user.id, recipient)
     if found := Conversation.get_or_none(Conversation.pair == pair):
         return found
-    refuse_more_than(limits.ROWS, Conversation)
+    refuse_too_many(Conversation)
     return Conversation.begin([current_user.id, recipient], pair=pair)
 
 
@@ -70,7 +70,7 @@ def list_messages(args):
 @blp.response(201, MESSAGE, message="Message sent", alone=False, errors=(429,))
 def send_message(data):
     """Send a message to a conversation or a user; the first to a user creates the conversation"""
-    refuse_more_than(limits.MESSAGES, Message)
+    refuse_too_many(Message, limits.MESSAGES)
     message = Message.send(find_conversation(data), current_user.id, **data)
     notify(message.readers(), "message", "New message", content=message.content, target=message)
     Activity.record(current_user.id, "create", message)

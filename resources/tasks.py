@@ -1,8 +1,8 @@
 """Tasks: to-dos that users create for themselves or assign to others."""
 
 from models import Activity, Notification, Task, User
-from web import fields, limits
-from web.allowances import notify, refuse_more_than
+from web import fields
+from web.allowances import notify, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values, search_field
 
@@ -61,7 +61,7 @@ def list_tasks(args):
 def create_task(data):
     """Create a task for yourself or for another user"""
     references("assigneeId", User.contacts, data.get("assignee_id"))
-    refuse_more_than(limits.ROWS, Task)
+    refuse_too_many(Task)
     task = Task.create(creator=current_user.id, **data)
     notify_assignee(task)
     Activity.record(current_user.id, "create", task)

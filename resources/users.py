@@ -185,7 +185,7 @@ def update_user(data, user_id):
         new_role = role if role != user.role else None
         new_status = status is not None and status != user.status
         new_email = data.get("email", user.email) != user.email
-        if new_role or new_status or new_email:  # an e-mail address too: reset links, which set a password, go there
+        if new_role or new_status or new_email or hashed:  # an e-mail address is where links to set a password go
             refuse_without("users:manage")
         if new_email and user.id == current_user.id:
             refuse(403, "Only another administrator can change your e-mail")
@@ -198,7 +198,6 @@ def update_user(data, user_id):
         if new_status:
             set_status(user, status)
         if hashed:
-            refuse_password_of(user_id)
             user.set_password(hashed)
             user.end_sessions()
         user.change_profile(**data)

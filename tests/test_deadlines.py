@@ -16,8 +16,7 @@ from database import engines, migrate
 from database.postgres import WRITE_LOCK
 from database.turns import unhurried
 from models import Task
-from resources import documents
-from web import limits
+from web import allowances, limits
 
 MB = 1024 * 1024
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000000) SELECT COUNT(*) FROM n"
@@ -132,7 +131,7 @@ def test_a_search_ignores_the_case_of_ascii_only_and_knows_no_wildcards(writer):
 def test_only_a_few_search_contents_at_a_time_and_lists_go_on(writer):
     with contextlib.ExitStack() as others:
         for _ in range(limits.SEARCHES):
-            others.enter_context(documents.searching())
+            others.enter_context(allowances.searching())
         reply = writer.get("/api/documents?search=a")
         assert refused((reply.status_code, reply.json)) and reply.headers["Retry-After"] == "1"
         assert writer.get("/api/documents").status_code == 200

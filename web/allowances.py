@@ -6,7 +6,9 @@ which, it writes; a refusal takes everything back that was written with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +23,12 @@ from web.api import manages
 from web.errors import refuse, refuse_field, refuse_until_a_minute_after
 from web.security import current_user
 
+_searches = threading.BoundedSemaphore(limits.SEARCHES)
 
-def refuse_more_than(most: int, model: type[BaseModel]) -> None:
-    """409 if the caller owns `most` rows of the model, whatever the caller manages."""
+
+def refuse_too_many(model: type[BaseModel], most: int | None = None) -> None:
+    """409 if the caller owns `most` rows of the model (by default `limits.ROWS`), whatever the caller manages."""
+    most = most or limits.ROWS
     if rows(model.owned_at, most, owner=current_user.id):
         refuse(409, f"You may own at most {most} of these")
 
@@ -59,3 +64,14 @@ def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
     if caused and over > 0:
         refuse_until_a_minute_after(caused[min(over, len(caused)) - 1].created_at, now)
     Notification.tell(users, type, title, actor=current_user.id, **about)
+
+
+@contextmanager
+def searching() -> Iterator[None]:
+    """Hold one of the few places for searches, which read every visible document; 503 if none becomes free."""
+    if not _searches.acquire(timeout=limits.SEARCH_WAIT):
+        refuse(503, "Too many requests, try again later", retry_after=1)
+    try:
+        yield
+    finally:
+        _searches.release()

@@ -54,7 +54,6 @@ class Sort(ma.fields.Field):
 class PageArgs(Schema):
     """What every list takes. A list adds its own filters, `search` and `sort`."""
 
-    #: What other front ends call it → its name here.
     ALIASES = {"limit": "pageSize", "q": "search", "keyword": "search"}
 
     page = Count(1, 1_000_000, load_default=1)

@@ -62,9 +62,9 @@ def camel_case(name: str) -> str:
 
 @cache
 def spellings(schema: type[ma.Schema]) -> frozenset[str]:
-    """How the fields of a schema and of those that it narrows are spelled in the API, and what its hooks accept."""
+    """How the fields of a schema and of those that it narrows are spelled in the API, and their aliases."""
     declared = {field.data_key or camel_case(name) for name, field in schema._declared_fields.items()}
-    return frozenset(declared | getattr(schema, "ACCEPTED", set()))
+    return frozenset(declared | getattr(schema, "ALIASES", {}).keys())
 
 
 def base_name(schema: ma.Schema) -> str:

@@ -30,7 +30,7 @@ class Parser(FlaskParser):
         args, g.ignored_params = _read_query(self, argmap, query, timezone())
         return args.copy()
 
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+    def load_json(self, req: Request, schema: Any) -> Any:
         raw = req.get_data()
         if not raw:
             return {}
@@ -46,8 +46,9 @@ class Parser(FlaskParser):
             refuse(400, "The body is not JSON")
         if isinstance(body, dict):
             # Fields of the resource that this route does not write are no surprise: clients PUT back what they got.
-            known = openapi.spellings(type(schema))
+            known = openapi.spellings(schema.__class__)
             g.ignored_fields += [key for key in body if key not in known]
+            body = {schema.ALIASES[key]: body[key] for key in schema.ALIASES if key in body} | body
         return body
 
     def load_multipart(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
@@ -60,13 +61,12 @@ class Parser(FlaskParser):
         g.ignored_fields += [name for name in texts | files if name not in known]
         return texts | files
 
-    def load_querystring(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
+    def load_querystring(self, req: Request, schema: Any) -> dict[str, Any]:
         fields = {field.data_key: field for field in schema.fields.values()}
-        aliases = getattr(schema, "ALIASES", {})
         found: dict[str, Any] = {}
         for sent, texts in req.args.lists():
             name = sent.removesuffix("[]")
-            name = aliases.get(name, name)
+            name = schema.ALIASES.get(name, name)
             if name not in fields:
                 g.ignored_params.append(sent)
             elif isinstance(fields[name], Values):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import marshmallow as ma
 
@@ -23,8 +23,8 @@ class Schema(ma.Schema):
 
     #: Keys that the top level of a reply repeats beside `data`.
     lift: tuple[str, ...] = ()
-    #: Keys of a body that a hook of the schema understands.
-    ACCEPTED: frozenset[str] = frozenset()
+    #: What other front ends call a field → its name here, in a body or a query.
+    ALIASES: ClassVar[dict[str, str]] = {}
 
     def __init__(self, *, paged: bool = True, **options: Any):
         #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
