@@ -28,7 +28,7 @@ from models import Document, Role, User
 from resources import RESOURCES, demo, permissions, system
 from resources.auth import RegisterArgs
 from web import clock, config, hooks, limits, passwords, rules, upkeep
-from web.config import ENV_FILE, BadConfiguration
+from web.config import ENV_FILE, SETS, BadConfiguration
 from web.errors import Api
 from web.logs import configure_logging
 from web.server import listening_sockets, serve
@@ -101,7 +101,7 @@ def open_database(app: Flask) -> None:
         # The making and the filling together: two first starts at once make one database.
         with unhurried(), engines.write():
             if migrate.create_tables():
-                seed.seed(demo=app.config["SEED_DEMO"])
+                seed.seed(demo=app.config["SEED_DEMO"], name=app.config["SEED_SET"] or "zh")
         migrate.update(by_itself=not app.config["PRODUCTION"])
 
 
@@ -112,6 +112,7 @@ def open_database(app: Flask) -> None:
 @click.option("--host", help="Listen on this address (default: both loopbacks).")
 @click.option("--port", help="Listen on this port, 0 for a free one (default: 8000).")
 @click.option("--reset", is_flag=True, help="Put the demo data back as it was, then start.")
+@click.option("--set", "name", type=click.Choice(SETS), help="Which demo data, with --reset or in a new database.")
 @click.option("--delay", metavar="FROM-TO", help="Delay every reply by so many milliseconds (development only).")
 @click.option("--fail-rate", metavar="RATE", help="Let so many replies fail, from 0 to 1 (development only).")
 @click.option("--clock", "at", metavar="TIME", help=f"Start at {clock.FORMAT} (development only).")
@@ -123,6 +124,7 @@ def main(
     host: str | None,
     port: str | None,
     reset: bool,
+    name: str | None,
     delay: str | None,
     fail_rate: str | None,
     at: str | None,
@@ -133,7 +135,7 @@ def main(
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show Chinese is no reason to stop
-    options = {"HALOLIGHT_HOST": host, "PORT": port, "DEMO_CLOCK": at}
+    options = {"HALOLIGHT_HOST": host, "PORT": port, "SEED_SET": name, "DEMO_CLOCK": at}
     try:
         if any(tasks.values()):
             with opened(read_config()):
@@ -144,7 +146,9 @@ def main(
             return
         rules.from_options(app, delay=delay, fail_rate=fail_rate)
         if reset:
-            seed.reset()
+            seed.reset(app.config["SEED_SET"])
+        elif name:
+            seed.expect(name)
         try:
             sockets = listening_sockets(app.config["HALOLIGHT_HOST"], app.config["PORT"])
         except OSError as error:
@@ -187,6 +191,7 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
     if days:
         click.echo(f"The demo data is {days} days old; --reset renews it.")
     if seed.seeded():
+        click.echo(f"Demo data: {seed.set_in_use()} (others with --reset --set {' | '.join(SETS)})")
         click.echo(f"Accounts (password {seed.PASSWORD}):")
         for user, password in seed.accounts():
             if password and user.status == "active":
@@ -202,24 +207,27 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--reset", "again", is_flag=True, help="First put the demo data back as it was seeded.")
+@click.option("--set", "name", type=click.Choice(SETS), help="Which demo data, with --reset or in a new database.")
 @click.option("--users", type=click.IntRange(0), metavar="N", help="Then add users until there are N.")
 @click.option("--documents", type=click.IntRange(0), metavar="N", help="Then add documents until there are N.")
-def fill(again: bool, users: int | None, documents: int | None) -> None:
+def fill(again: bool, name: str | None, users: int | None, documents: int | None) -> None:
     """Fill an empty database with the demo data; any other stays as it is.
 
     Users and documents that are added by number have the demo password, and go with the next --reset.
     """
     try:
-        create_app()
+        app = create_app(**({"SEED_SET": name} if name else {}))
         if again:
-            seed.reset()
+            seed.reset(app.config["SEED_SET"])
+        elif name:
+            seed.expect(name)
         if not seed.seeded():
             raise seed.NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
     except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
         click.echo(f"seed: {error}", err=True)
         sys.exit(2)
-    days = seed.age_in_days()
-    click.echo("The demo data is as it was seeded." if again else f"The demo data is there ({days} days old).")
+    state = "is as it was seeded" if again else f"is there ({seed.age_in_days()} days old)"
+    click.echo(f"The demo data ({seed.set_in_use()}) {state}.")
     if users is not None:
         seed.grow(User, seed.add_users, users)
     if documents is not None:

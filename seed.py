@@ -1,9 +1,10 @@
 """The demo data: the same rows on every machine, with dates counted back from today.
 
-What is written down of them is in `seeds/zh.toml`; here is how the other columns follow from it.
+What is written down of them is in `seeds/` (`rows.toml`, and the texts of each language); here is how the other columns
+follow from it. A set is one choice of rows: `zh` and `en` in these languages, `empty` with accounts and roles only.
 
 python seed.py                            fill an empty database, change nothing in any other
-python seed.py --reset                    put everything back as it was seeded, in one transaction
+python seed.py --reset [--set en]         put everything back as it was seeded, in one transaction
 python seed.py --users N --documents N    then add made-up ones until there are so many, to see how lists grow
 """
 
@@ -11,10 +12,8 @@ from __future__ import annotations
 
 import io
 import random
-import tomllib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Any
 
 import click
@@ -24,150 +23,156 @@ import models as m
 from database import base, engines, migrate
 from database.base import Setting, insert_rows
 from database.turns import unhurried
-from seeds.samples import packed, picture, printed, sound
+from seeds.samples import content, sample
+from seeds.written import LANGUAGES, position, written
 from web import passwords
-from web.mime import describe
+from web.config import BadConfiguration
+from web.mime import parts
 from web.security import allows
 
 #: The zone of the days and hours here: the server's TIMEZONE, set by the application.
 zone: tzinfo = UTC
 
 PASSWORD = "123456"  # noqa: S105
-#: What is written down of the rows: lists of them, in the order of their ids, and texts.
-ROWS = tomllib.loads((Path(__file__).parent / "seeds" / "zh.toml").read_text("utf-8"))
-#: The ids of the accounts that most rows are of, in turn.
+#: The ids of the accounts that most rows are of.
 HOSTS = (1, 2, 3, 4)
 COLORS = {"meeting": "#409eff", "task": "#67c23a", "reminder": "#e6a23c", "holiday": "#f56c6c"}
+#: The hours at which events of a day begin.
+HOURS = (9, 10, 11, 13, 14, 15, 16, 17)
 
 #: How many rows are added in one transaction: between two of them others may write.
 CHUNK = 10_000
+
+#: What is written down of a set: lists of rows by their kind, and texts.
+Written = dict[str, Any]
 
 
 class NotResettable(Exception):
     """The demo rows cannot be put back; the text says why, and is one of web.texts."""
 
 
-def seed(demo: bool) -> None:
-    """Fill an empty database: the roles, and with `demo` everything else. Runs in the caller's transaction."""
-    seed_roles()
+def seed(demo: bool, name: str = "zh") -> None:
+    """Fill an empty database: the roles, and with `demo` the set `name`. Runs in the caller's transaction."""
+    rows = written(name)
+    seed_roles(rows)
     if not demo:
         return
     if Setting.read("demo_password") is None:  # hashed once: a reset has 0.2 s, and a hash takes half of that
         Setting.keep("demo_password", passwords.make_hash(PASSWORD))
     Setting.keep("seeded", today().isoformat())
-    seed_users()
-    seed_teams()
-    seed_folders()
-    seed_documents()
-    seed_files()
-    seed_messages()
-    seed_notifications()
-    seed_events()
-    seed_tasks()
+    Setting.keep("set", name)
+    seed_users(rows)
+    if name == "empty":
+        return
+    seed_teams(rows)
+    seed_folders(rows)
+    seed_documents(rows)
+    seed_files(rows)
+    seed_messages(rows)
+    seed_events(rows)
+    seed_tasks(rows)
+    seed_notifications(rows)
     seed_activities()
     seed_visits()
     seed_orders()
 
 
-def id_in(kind: str, name: str) -> int:
-    """The id of the role of this name (`roles`), or of the person of this username (`people`). Raises ValueError."""
-    names = [row.get("username", row["name"]) for row in ROWS[kind]]
-    if name not in names:
-        raise ValueError(f"the seed names {name!r}, which is none of its {kind}: {', '.join(names)}")
-    return names.index(name) + 1
+def set_in_use() -> str:
+    """The name of the set that the database was filled with."""
+    return Setting.read("set") or "zh"
 
 
-def later_accounts() -> list[int]:
+def later_accounts(rows: Written) -> list[int]:
     """The ids of the accounts that come after the hosts, without guests: they get something of everything, too."""
-    people = enumerate(ROWS["people"], 1)
+    people = enumerate(rows["people"], 1)
     return [id for id, person in people if "email" in person and id not in HOSTS and person["role"] != "guest"]
 
 
-def seed_roles() -> None:
-    insert(m.Role, [{**role, "is_system": True} for role in ROWS["roles"]])
+def seed_roles(rows: Written) -> None:
+    texts = [{"label": role["key"], "description": "", **role} for role in rows["roles"]]
+    columns = ("label", "description", "permissions")
+    insert(
+        m.Role, [{"name": role["key"], "is_system": True, **{name: role[name] for name in columns}} for role in texts]
+    )
 
 
-def seed_users() -> None:
-    hashed, people, rows = Setting.read("demo_password"), ROWS["people"], []
+def seed_users(rows: Written) -> None:
+    hashed, people, users = Setting.read("demo_password"), rows["people"], []
     for number, person in enumerate(people, 1):
-        username, status = person["username"], person.get("status", "active")
+        username, status, department = person["key"], person.get("status", "active"), person.get("department", "")
         before = len(people) - number
         joined = -1 - 6 * before - before**2 // 6  # ever more of them
-        made, last_seen = at(joined, 7, number), max(joined, -(number % 9) - 1)
-        rows.append(
+        last_seen = engines.now() - timedelta(hours=number * number % 150, minutes=5 + number)
+        users.append(
             {
-                **person,
                 "email": person.get("email", f"{username}@halolight.h7ml.cn"),
+                "username": username,
                 "username_key": username,
+                "name": person.get("name", username),
                 "phone": f"1380013{8000 + number}",
-                "bio": ROWS["bio"].format(**person) if person["department"] else "",
+                "department": department,
+                "position": person.get("position", ""),
+                "bio": rows["bio"].format(**person) if department else "",
                 "status": status,
-                "role": id_in("roles", person.get("role", "user")),
+                "role": position(rows["roles"], person.get("role", "user")),
                 "password_hash": hashed,
-                **made_at(made),
-                "last_login_at": at(last_seen, 8 + number % 10, number) if status == "active" else None,
+                **made_at(at(joined, 7, number)),
+                "last_login_at": max(last_seen, at(joined, 8)) if status == "active" else None,
             }
         )
-    insert(m.User, rows)
+    insert(m.User, users)
 
 
-def seed_teams() -> None:
+def seed_teams(rows: Written) -> None:
     teams: list[dict[str, Any]] = []
     members: list[dict[str, Any]] = []
-    for number, team in enumerate(ROWS["teams"], 1):
+    for number, team in enumerate(rows["teams"], 1):
         made = made_at(at(-90 + 10 * number, 9))
         teams.append({"name": team["name"], "description": team["description"], **made})
         for turn, username in enumerate(team["members"]):
             role = "member" if turn else "admin"
-            members.append({"team": number, "user": id_in("people", username), "role": role})
+            members.append({"team": number, "user": position(rows["people"], username), "role": role})
     insert(m.Team, teams)
     insert(m.TeamMember, members)
 
 
-def seed_folders() -> None:
-    rows = []
-    for number, folder in enumerate(ROWS["folders"], 1):
-        place = {"parent": folder.get("parent"), "owner": id_in("people", folder["owner"])}
-        rows.append({**folder, **place, **made_at(at(-100 + number, 10))})
-    insert(m.Folder, rows)
+def seed_folders(rows: Written) -> None:
+    folders = []
+    for number, folder in enumerate(rows["folders"], 1):
+        owner, made = position(rows["people"], folder["owner"]), made_at(at(-100 + number, 10))
+        folders.append({"name": folder["name"], "parent": folder_of(rows, folder, "parent"), "owner": owner, **made})
+    insert(m.Folder, folders)
+
+
+def folder_of(rows: Written, row: dict[str, Any], field: str = "folder") -> int | None:
+    return position(rows["folders"], row[field]) if field in row else None
 
 
 def made_at(instant: datetime) -> dict[str, datetime]:
     return {"created_at": instant, "updated_at": instant}
 
 
-def folder_of(owner: int, turn: int) -> int | None:
-    """One of the folders of a person, each in turn, if they have any."""
-    folders = [id for id, folder in enumerate(ROWS["folders"], 1) if id_in("people", folder["owner"]) == owner]
-    return folders[turn % len(folders)] if folders else None
-
-
-def text_of(document: dict[str, Any], author: str) -> str:
-    contents = ROWS["contents"]
-    return contents.get(document["type"], contents["document"]).format(title=document["title"], author=author)
-
-
-def seed_documents() -> None:
+def seed_documents(rows: Written) -> None:
     documents: list[dict[str, Any]] = []
     tags: list[dict[str, Any]] = []
     shares: list[dict[str, Any]] = []
     readers: list[dict[str, Any]] = []
-    for number, document in enumerate(ROWS["documents"], 1):
-        author = (4, 1, 2, 4, 3, 8, 2, 4, 1, 9)[number % 10]
-        content = text_of(document, ROWS["people"][author - 1]["name"])
+    for number, document in enumerate(rows["documents"], 1):
+        author = position(rows["people"], document["author"])
+        text = content(document, rows["people"][author - 1]["name"], rows, number, today())
         documents.append(
             {
-                "title": document["title"],
-                "content": content,
+                "title": document["name"],
+                "content": text,
                 "type": document["type"],
-                "size": len(content.encode()),
-                "folder": folder_of(author, number // 2) if number % 4 else None,
+                "size": len(text.encode()),
+                "folder": folder_of(rows, document),
                 "author": author,
                 "created_at": at(-95 + 3 * number, 9, number),
                 "updated_at": at(-95 + 3 * number + number % 4, 15, number),
             }
         )
-        tags += [{"document": number, "name": name} for name in document["tags"]]
+        tags += [{"document": number, "name": rows["tags"][name]} for name in document["tags"]]
         # Two of three are shared with one of the accounts, and read by up to a dozen people.
         with_whom = (1, 2, 4, 3, 4)[number % 5]
         if number % 3 and with_whom != author:
@@ -180,16 +185,46 @@ def seed_documents() -> None:
     insert(m.DocumentReader, readers)
 
 
-def seed_messages() -> None:
+def seed_files(rows: Written) -> None:
+    files: list[dict[str, Any]] = []
+    contents: list[dict[str, Any]] = []
+    texts = today(), rows["columns"], tuple(rows["sources"])
+    for number, file in enumerate(rows["files"], 1):
+        data, described = sample(file["format"], file["length"], number, *texts, file.get("scene", ""))
+        files.append(
+            {
+                "name": f"{file['name']}.{file['format']}",
+                "owner": position(rows["people"], file["owner"]),
+                "folder": folder_of(rows, file),
+                "is_favorite": number % 6 == 0,
+                **made_at(at(-82 + 2 * number, 10, number)),
+                **described,
+            }
+        )
+        contents += parts_of(number, data)
+    insert(m.File, files)
+    insert_rows(m.FilePart, contents)
+
+
+def parts_of(file: int, data: bytes) -> list[dict[str, Any]]:
+    """The rows that hold the bytes of the file with this id."""
+    return [{"file": file, "number": number, "data": part} for number, part in enumerate(parts(io.BytesIO(data)))]
+
+
+def seed_messages(rows: Written) -> None:
+    """Talks that ended a while ago. Who has not written since has not read the last lines, if they are `unread`."""
     conversations: list[dict[str, Any]] = []
     members: list[dict[str, Any]] = []
     messages: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = []
-    everybody = [person["username"] for person in ROWS["people"] if person.get("role") != "guest"]
-    for number, conversation in enumerate(ROWS["conversations"], 1):
-        users = [id_in("people", username) for username in conversation.get("members", everybody)]
-        name, length = conversation.get("name", ""), 8 + 5 * number % 13
-        times = [at(-1 - number // 3, 9, 20 * turn + number) for turn in range(length)]
+    people = [person for person in rows["people"] if person.get("role") != "guest"]
+    everybody = [person["key"] for person in people if person.get("status", "active") == "active"]
+    for number, talk in enumerate(rows["conversations"], 1):
+        users = [position(rows["people"], username) for username in talk.get("members", everybody)]
+        name, lines = talk.get("name", ""), rows["lines"][talk["key"]].strip().splitlines()
+        times = [engines.now() - timedelta(minutes=talk["ago"])]
+        for turn in range(1, len(lines)):  # backwards
+            times.insert(0, times[0] - timedelta(minutes=2 + turn * (7 * number + 3 * turn) % 41))
         conversations.append(
             {
                 "type": "group" if name else "private",
@@ -201,97 +236,82 @@ def seed_messages() -> None:
             }
         )
         members += [{"conversation": number, "user": user} for user in users]
-        for turn, made in enumerate(times):
-            sender, unread = users[turn * 3 // 2 % len(users)], turn >= length - number % 4
-            content = ROWS["lines"][(3 * number + turn) % len(ROWS["lines"])]
-            messages.append({"conversation": number, "sender": sender, "content": content, "created_at": made})
+        senders = [users[turn % len(users)] for turn in range(len(lines))]
+        for turn, (line, sender, made) in enumerate(zip(lines, senders, times, strict=True)):
+            messages.append({"conversation": number, "sender": sender, "content": line, "created_at": made})
             common = {"message": len(messages), "conversation": number}
-            marks += [{**common, "user": user, "read": user == sender or not unread} for user in users]
+            read = set(senders[turn:]) if turn >= len(lines) - talk["unread"] else users
+            marks += [{**common, "user": user, "read": user in read} for user in users]
     insert(m.Conversation, conversations)
     insert(m.ConversationMember, members)
     insert(m.Message, messages)
     insert(m.MessageMark, marks)
 
 
-def seed_notifications() -> None:
-    """A welcome for everybody but the hosts; for these their newest unread messages, and one of each other kind."""
-    rows: list[dict[str, Any]] = []
+def seed_notifications(rows: Written) -> None:
+    """What every account should know, and what its open tasks and its unread messages have told it."""
+    told: list[dict[str, Any]] = []
+    accounts = [*HOSTS, *later_accounts(rows)]
 
-    def tell(user: int, notice: dict[str, str], made: datetime, read: bool, target: int | None = None) -> None:
-        about = {"target_type": "message" if target else None, "target_id": target}
-        when = {"created_at": made, "read": read, "read_at": made if read else None}
-        rows.append({"user": user, **notice, **about, **when})
+    def tell(user: int, notice: dict[str, Any], made: datetime, target: Any = None) -> None:
+        about = {"target_type": target and target._meta.name, "target_id": target and target.id}
+        read = notice.get("read", False)
+        when = {"created_at": made, "read": read, "read_at": made + timedelta(minutes=3) if read else None}
+        shown = {name: notice.get(name, "") for name in ("type", "title", "content", "link")}
+        told.append({"user": user, **shown, **about, **when})
 
-    notices = ROWS["notices"]
-    for user, person in enumerate(ROWS["people"], 1):
-        if user not in HOSTS and person.get("role") != "guest":
-            tell(user, notices[-1], at(-20, 8, user), read=False)
-    for turn in range(20):
-        tell(HOSTS[turn % 4], notices[turn % len(notices)], at(turn // 4 - 6, 6, turn), read=turn < 12)
+    for notice in rows["notices"]:
+        made = engines.now() - timedelta(minutes=notice["ago"])
+        if notice["key"] == "maintenance":
+            made = max(made, at(0))  # what it says of tonight was said today
+        for user in accounts:
+            if user in HOSTS or not notice["read"]:
+                tell(user, notice, made)
+    given: Any = m.Task.select().where(m.Task.status != "done", m.Task.assignee.in_(accounts))
+    for task in given.where(m.Task.assignee != m.Task.creator).order_by(m.Task.id):
+        old = task.created_at < at(-8)
+        notice = {"type": "task", "title": rows["given"], "content": task.title, "link": "/tasks", "read": old}
+        tell(task.assignee_id, notice, task.created_at, task)
     unread: Any = m.MessageMark.select(m.MessageMark.user, m.Message).join(m.Message).where(~m.MessageMark.read)
-    newest = unread.where(m.MessageMark.user.in_(HOSTS)).order_by(m.Message.created_at.desc(), m.MessageMark.id)
-    for mark in newest.limit(15):
-        notice = {"type": "message", "title": "New message", "content": mark.message.content, "link": "/messages"}
-        tell(mark.user_id, notice, mark.message.created_at, read=False, target=mark.message.id)
-    insert(m.Notification, rows)
+    for mark in unread.where(m.MessageMark.user.in_(accounts)).order_by(m.MessageMark.id):
+        notice = {"type": "message", "title": rows["message"], "content": mark.message.content, "link": "/messages"}
+        tell(mark.user_id, notice, mark.message.created_at, mark.message)
+    insert(m.Notification, sorted(told, key=lambda row: row["created_at"]))
 
 
-def seed_files() -> None:
-    files: list[dict[str, Any]] = []
-    contents: list[dict[str, Any]] = []
-    for subject in ROWS["subjects"]:
-        before = len(files)
-        note = ROWS["table"].format(subject=subject, first=before + 10, second=before + 20).encode()
-        formats = {
-            "png": picture(before),
-            "csv": note,
-            "pdf": printed(f"HaloLight {before}"),
-            "wav": sound(before + 8),
-            "zip": packed(f"{subject}.csv", note),
-        }
-        for number, (ending, data) in enumerate(formats.items(), before + 1):
-            owner, made = (4, 1, 2, 4, 3, 4, 6, 9)[number % 8], at(-82 + 2 * number, 10, number)
-            files.append(
-                {
-                    "name": f"{subject}.{ending}",
-                    "owner": owner,
-                    "folder": folder_of(owner, number // 3) if number % 3 else None,
-                    "is_favorite": number % 6 == 0,
-                    "created_at": made,
-                    "updated_at": made,
-                    **describe(io.BytesIO(data)),
-                }
-            )
-            contents.append({"file": number, "number": 0, "data": data})
-    insert(m.File, files)
-    insert_rows(m.FilePart, contents)
+def workdays(first: int, step: int, number: int) -> list[int]:
+    """So many days from Monday to Friday, counted from today, in their order."""
+    days = (first + step * each for each in range(2 * number + 2))
+    return sorted([day for day in days if at(day).weekday() < 5][:number])
 
 
-def seed_events() -> None:
+def seed_events(rows: Written) -> None:
     """Eight past, eight today (two for each host), fifteen coming."""
     events: list[dict[str, Any]] = []
     attendees: list[dict[str, Any]] = []
-    for number, day in enumerate([*range(-8, 0), *[0] * 8, *range(1, 16)], 1):
-        occasion = ROWS["occasions"][number % 8]
-        start, end = at(day, 9 + number % 8), at(day, 10 + number % 8)
-        if occasion["type"] == "holiday":
+    for number, day in enumerate([*workdays(-1, -1, 8), *[0] * 8, *workdays(1, 1, 15)], 1):
+        occasion = rows["occasions"][number % len(rows["occasions"])]
+        start = at(day, HOURS[number % 8])
+        end, whole = start + timedelta(minutes=30 + 30 * (number % 3)), occasion["type"] == "holiday"
+        if whole:
             start = datetime.combine(today() + timedelta(days=day), datetime.min.time(), UTC)
-            end = start + timedelta(days=2 if day > 0 else 1)
+            end = start + timedelta(days=1)
         organizer, made = HOSTS[number % 4], at(-20 + number // 3, 10, number)
+        shown = {name: occasion[name] for name in ("title", "type", "location")}
         events.append(
             {
-                **occasion,
+                **shown,
                 "color": COLORS[occasion["type"]],
                 "start": start,
                 "end": end,
-                "all_day": occasion["type"] == "holiday",
+                "all_day": whole,
                 "organizer": organizer,
                 **made_at(made),
             }
         )
         invited = [HOSTS[organizer % 4], *(6 + (3 * number + turn) % 24 for turn in (0, 5, 10))]
         if number == 16:  # the last of today
-            invited += [user for user in later_accounts() if user not in invited]
+            invited += [user for user in later_accounts(rows) if user not in invited]
         for turn, user in enumerate(invited):
             status = m.EventAttendee.STATUSES[(number // 4 + turn) % 4]
             attendees.append({"event": number, "user": user, "status": status})
@@ -299,103 +319,114 @@ def seed_events() -> None:
     insert(m.EventAttendee, attendees)
 
 
-def seed_tasks() -> None:
+def seed_tasks(rows: Written) -> None:
     """Every fifth is given to nobody, unless it is open and there is a later account to give it to."""
-    rows, later = [], iter(later_accounts())
-    for number, title in enumerate(ROWS["tasks"], 1):
-        status, made = m.Task.STATUSES[number % 3], at(-30 + number, 10, number)
+    tasks, later = [], iter(later_accounts(rows))
+    for number, task in enumerate(rows["tasks"], 1):
+        status, made = m.Task.STATUSES[number % 3], at(-21 + number, 10, number)
         assignee = HOSTS[number // 4 % 4] if number % 5 else next(later, None) if status != "done" else None
-        rows.append(
+        tasks.append(
             {
-                "title": title,
+                "title": task["name"],
                 "status": status,
                 "priority": m.Task.PRIORITIES[number // 3 % 3],
-                "progress": {"pending": 0, "in_progress": 3 * number + 10, "done": 100}[status],
+                "progress": {"pending": 0, "in_progress": 20 + 15 * number % 75, "done": 100}[status],
                 "due_date": today() + timedelta(days=7 * number % 19 - 4),
                 "creator": HOSTS[number % 4],
                 "assignee": assignee,
                 **made_at(made),
             }
         )
-    insert(m.Task, rows)
+    insert(m.Task, tasks)
 
 
 def seed_activities() -> None:
+    """What the owners of rows did last, the newest some minutes ago."""
     done: list[Any] = []
     for model, number in ((m.Document, 15), (m.Event, 15), (m.Task, 20)):
-        done.extend(model.select(model.id, model.title).order_by(model.id).limit(number))
-    rows = []
+        done.extend(model.select().order_by(model.id.desc()).limit(number))
+    random.Random(1).shuffle(done)
+    activities = []
     for number, target in enumerate(done, 1):
         ago = len(done) - number
-        rows.append(
+        activities.append(
             {
-                "user": HOSTS[number % 4],
+                "user": getattr(target, f"{target.OWNER}_id"),
                 "action": ("create", "update", "update")[number % 3],
                 "target_type": target._meta.name,
                 "target_id": target.id,
                 "target_name": target.title,
-                "created_at": at(-1 - ago // 4, 17 - ago % 4 * 2, number),
+                "created_at": engines.now() - timedelta(minutes=18 + 53 * ago + 17 * (ago % 3)),
             }
         )
-    insert(m.Activity, rows)
+    insert(m.Activity, activities)
 
 
 def seed_visits() -> None:
-    """About twenty a day, fewer at weekends, of visitors who come again."""
-    rows: list[dict[str, Any]] = []
+    """Ninety days of them, ever more, fewer at weekends, of visitors who come again."""
+    visits, chance, now = [], random.Random(1), engines.now()
     for day in range(-89, 1):
-        visits = 12 if at(day).weekday() > 4 else 22 + day % 5
-        for turn in range(visits):
-            visitor, made = f"visitor{(7 * day + turn * turn) % 37}", at(day, 8 + turn % 14, 7 * turn % 60)
-            rows.append({"visitor": visitor, "pages": 1 + (day + turn) % 6, "at": made})
-    insert(m.Visit, rows)
+        many = 16 + (89 + day) // 9 + chance.randint(-2, 2) if at(day).weekday() < 5 else 10 + (89 + day) // 20
+        for _ in range(many):
+            made = at(day, 0, int(60 * chance.triangular(7, 22, 14)))
+            visitor, pages = f"visitor{chance.randrange(40 + (89 + day) // 3)}", chance.randint(1, 6)
+            if made < now:
+                visits.append({"visitor": visitor, "pages": pages, "at": made})
+    insert(m.Visit, visits)
 
 
 def seed_orders() -> None:
-    """Two years of them, ever more often and ever dearer."""
-    rows = []
-    days = [*range(-731, -365, 2), *range(-365, 1), *(-ago * ago // 2 for ago in range(20))]
-    for number, day in enumerate(sorted(days), 1):
-        amount = 100 * (300 + number + number * 37 % 400) - 1
-        rows.append(
-            {
-                "user": 6 + number % 25,
-                "status": "refunded" if number % 15 == 7 else "pending" if number % 10 == 3 else "paid",
-                "amount": amount,
-                "cost": amount * (55 + number % 20) // 100,
-                "created_at": at(day, 9 + number % 10, number % 60),
-            }
-        )
-    insert(m.Order, rows)
+    """Two years of them: ever more, ever dearer, few at weekends."""
+    orders: list[dict[str, Any]] = []
+    chance, now = random.Random(1), engines.now()
+    for day in range(-730, 1):
+        for _ in range(1 + (day > -400) + (day > -120) if at(day).weekday() < 5 else day % 2):
+            amount = 100 * (600 + day // 3 + chance.randrange(250)) - 1
+            made = at(day, 9, chance.randrange(600))
+            status = "pending" if day > -9 and len(orders) % 3 else "refunded" if len(orders) % 25 == 7 else "paid"
+            order = {"user": 6 + chance.randrange(25), "status": status, "amount": amount}
+            if made < now:
+                orders.append({**order, "cost": amount * chance.randint(55, 75) // 100, "created_at": made})
+    insert(m.Order, orders)
 
 
 def accounts() -> list[tuple[Any, str | None]]:
     """The seeded accounts that the database has, each with its password as long as that is the seeded one."""
-    emails = [person["email"] for person in ROWS["people"] if "email" in person]
+    emails = [person["email"] for person in written(set_in_use())["people"] if "email" in person]
     users: Any = m.User.select(m.User, m.Role).join(m.Role).where(m.User.email.in_(emails)).order_by(m.User.id)
     hashed = Setting.read("demo_password")
     return [(user, PASSWORD if user.password_hash == hashed else None) for user in users]
 
 
-def reset() -> None:
-    """Put the demo rows back as they were seeded, in one transaction. Raises NotResettable.
+def expect(name: str) -> None:
+    """Raise BadConfiguration if the database was filled with another set than `name`."""
+    if seeded() and set_in_use() != name:
+        raise BadConfiguration(f"--set {name}: the database holds the set {set_in_use()}; add --reset to change it")
 
-    The secret and the sessions of seeded accounts stay: a page that is logged in as one of them does not notice.
+
+def reset(name: str = "") -> str:
+    """Put the rows of the set `name` (empty: the one in use) in place of all, in one transaction; gives its name.
+
+    The secret and the sessions of people who are in both sets stay: a page that is logged in as one of them does not
+    notice. Raises NotResettable.
     """
     try:
         with unhurried(), engines.write():
             if not seeded():
                 raise NotResettable("This database was not filled with demo data")
-            put_back()
+            name = name or set_in_use()
+            put_in_place(name)
     except DatabaseError:
         reason = migrate.behind()
         if reason:
             raise NotResettable(reason.replace("the", "The", 1)) from None
         raise
+    return name
 
 
-def put_back() -> None:
-    theirs = m.Session.user <= len(ROWS["people"])
+def put_in_place(name: str) -> None:
+    # Everybody who is in two sets has the same id in both.
+    theirs = m.Session.user <= min(len(written(each)["people"]) for each in (set_in_use(), name))
     sessions: list[Any] = list(m.Session.select().where(theirs).order_by(m.Session.id).dicts())
     kept = [session["id"] for session in sessions]
     kept_tokens = m.RefreshToken.select().where(m.RefreshToken.session.in_(kept)).order_by(m.RefreshToken.id)
@@ -403,7 +434,7 @@ def put_back() -> None:
     for model in reversed(base.tables()):
         if model is not Setting:
             model.delete().execute()
-    seed(demo=True)
+    seed(demo=True, name=name)
     insert(m.Session, sessions)
     insert(m.RefreshToken, tokens)
 
@@ -428,7 +459,10 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
 def add_users(numbers: range, chance: random.Random) -> None:
     """Colleagues with names and posts of the seeded ones; nine of ten are active, nearly all are plain users."""
     hashed, roles = Setting.read("demo_password"), {role.name: role.id for role in m.Role.select()}
-    midnight, colleagues = at(0), [person for person in ROWS["people"] if "email" not in person]
+    midnight, colleagues = (
+        at(0),
+        [person for person in written(LANGUAGES[set_in_use()])["people"] if "email" not in person],
+    )
     rows = []
     for number in numbers:
         one, other = chance.choice(colleagues), chance.choice(colleagues)
@@ -438,7 +472,7 @@ def add_users(numbers: range, chance: random.Random) -> None:
                 "email": f"{username}@halolight.h7ml.cn",
                 "username": username,
                 "username_key": username,
-                "name": one["name"][0] + other["name"][1:],
+                "name": mixed(one["name"], other["name"]),
                 "phone": f"139{number % 10**8:08}",
                 "department": one["department"],
                 "position": one["position"],
@@ -451,30 +485,35 @@ def add_users(numbers: range, chance: random.Random) -> None:
     insert_rows(m.User, rows)
 
 
+def mixed(one: str, other: str) -> str:
+    """A name made of those of two people: Helen Grant and Luke Young are Helen Young, 王芳 and 李娜 are 王娜."""
+    return f"{one.split()[0]} {other.split()[-1]}" if " " in one else one[0] + other[1:]
+
+
 def add_documents(numbers: range, chance: random.Random) -> None:
     """Documents of the first thousand users who may write any; one of four is shared with up to three of them."""
     people: Any = m.User.select(m.User.id, m.User.name)
     writers = [role for role in m.Role.select() if allows(role.permissions, "documents:create")]
     able = people.where(m.User.status == "active", m.User.role.in_(writers))
     authors = list(able.order_by(m.User.id).limit(1000).tuples())
-    midnight, kinds, documents = at(0), [], []
+    midnight, kinds, documents, rows = at(0), [], [], written(LANGUAGES[set_in_use()])
     for number in numbers:
-        document = chance.choice(ROWS["documents"])
+        document = {**chance.choice(rows["documents"]), "length": 1}
         author, name = authors[int(len(authors) * chance.random() ** 2)]  # the first ones write most
-        content = text_of(document, name)
+        text = content(document, name, rows, number, midnight.date())
         made = midnight - timedelta(minutes=chance.randrange(2 * 365 * 24 * 60))
         documents.append(
             {
-                "title": f"{document['title']} {number}",
-                "content": content,
+                "title": f"{document['name']} {number}",
+                "content": text,
                 "type": document["type"],
-                "size": len(content.encode()),
+                "size": len(text.encode()),
                 "author": author,
                 **made_at(made),
             }
         )
         readers = chance.sample(authors, chance.randint(1, min(3, len(authors)))) if chance.random() < 0.25 else []
-        kinds.append((document["tags"], [user for user, _ in readers if user != author]))
+        kinds.append(([rows["tags"][tag] for tag in document["tags"]], [user for user, _ in readers if user != author]))
     before = m.Document.select(fn.MAX(m.Document.id)).scalar() or 0
     insert_rows(m.Document, documents)
     # The database gave the ids: one that was deleted is not given again.

@@ -18,6 +18,7 @@ from resources.auth import TOKENS, open_session, reset_link
 from web import clock, fields, rules, security, traces
 from web.api import Blueprint, Schema, answer, paginate_list, refuse, refuse_field
 from web.arguments import LongPageArgs
+from web.config import SETS
 from web.fields import base_url
 from web.texts import translate
 
@@ -105,6 +106,12 @@ class ExpiredSchema(Schema):
     expired = fields.Integer(dump_only=True, metadata={"description": "sessions whose access tokens are refused now"})
 
 
+class SetSchema(Schema):
+    """Which set of rows: by default the one in use."""
+
+    set = fields.Choice(SETS)
+
+
 class DemoLoginArgs(Schema):
     email = fields.Email(required=True)
 
@@ -168,16 +175,18 @@ def log_in_as(data):
 
 @blp.route("/reset", methods=["POST"])
 @blp.public
-@blp.response(200, message="The demo data is as it was seeded", write=False, errors=(403, 409))
-def reset_demo_data():
-    """Put the demo data back; sessions of seeded accounts stay"""
+@blp.arguments(SetSchema())
+@blp.response(200, SetSchema(), message="The demo data is as it was seeded", write=False, errors=(403, 409))
+def reset_demo_data(data):
+    """Put the demo data back, or another set of it; sessions of accounts that are in both stay"""
     try:
-        seed.reset()
+        name = seed.reset(data.get("set", ""))
     except seed.NotResettable as error:
         refuse(409, str(error))
     current_app.extensions["last_requests"].clear()
     current_app.extensions["rules"].reset()
-    log.info("demo: reset")
+    log.info("demo: reset to the set %s", name)
+    return answer({"set": name})
 
 
 @blp.route("/expire-tokens", methods=["POST"])

@@ -132,7 +132,11 @@ def test_the_chart_of_what_is_stored_speaks_the_language_of_who_asks(root):
     values = {each["name"]: each["value"] for each in slices}
     assert values.pop("Documents") == stats["totalDocuments"] and sum(values.values()) == stats["totalFiles"]
     assert values["Images"] == File.select().where(File.type == "image").count()
-    assert get(root, "pie")[0]["name"] == "文档" and len({each["color"] for each in slices}) == len(slices)
+    assert (
+        get(root, "pie")[0]["name"] == "文档"
+        and len(slices) <= 5
+        and len({each["color"] for each in slices}) == len(slices)
+    )
 
 
 def test_open_tasks_come_first_the_next_due_at_the_top(viewer):

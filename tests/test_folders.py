@@ -194,4 +194,4 @@ def test_a_bad_name_is_refused(owner, name, code):
 def test_seven_folders_are_seeded_and_nested(root):
     assert root.get("/api/folders").json["data"]["total"] == 7
     tree = root.get("/api/folders/tree").json["data"]
-    assert len(tree) == 4 and sum(len(node["children"]) for node in tree) == 3
+    assert len(tree) == 6 and sum(len(node["children"]) for node in tree) == 1

@@ -24,6 +24,7 @@ from database import engines
 from database.base import Setting
 from database.engines import DatabaseRefused
 from models import ConversationMember, Document, DocumentShare, Notification, RefreshToken, Role, Session, User
+from seeds.written import written
 from tests.conftest import ACCOUNTS
 from web.config import BadConfiguration, read
 
@@ -312,34 +313,34 @@ def test_every_account_but_the_guest_has_an_unread_notification_and_a_conversati
 
 
 def seeded_people(**changes):
-    return [{**person, **changes} if person["username"] == "lina" else person for person in seed.ROWS["people"]]
+    return [{**person, **changes} if person["key"] == "lina" else person for person in written("zh")["people"]]
 
 
 def test_a_role_that_the_seed_does_not_have_is_named(app, monkeypatch):
-    monkeypatch.setitem(seed.ROWS, "people", seeded_people(role="reviewer"))
+    monkeypatch.setitem(written("zh"), "people", seeded_people(role="reviewer"))
     with pytest.raises(ValueError, match="reviewer"):
         seed.reset()
 
 
 def test_a_member_whom_the_seed_does_not_have_is_named(app, monkeypatch):
-    monkeypatch.setitem(seed.ROWS, "teams", [{"name": "x", "description": "", "members": ["nobody"]}])
+    monkeypatch.setitem(written("zh"), "teams", [{"key": "x", "name": "x", "description": "", "members": ["nobody"]}])
     with pytest.raises(ValueError, match="nobody"):
         seed.reset()
 
 
 @pytest.mark.parametrize("grant", ["*:view", "documents:", ":view", "documents", "Documents:view", "documents:view\n"])
 def test_a_grant_of_another_shape_is_refused_in_the_seed(app, monkeypatch, grant):
-    role = {"name": "reviewer", "label": "x", "description": "", "permissions": ["tasks:view", grant]}
-    monkeypatch.setitem(seed.ROWS, "roles", [*seed.ROWS["roles"], role])
+    role = {"key": "reviewer", "permissions": ["tasks:view", grant]}
+    monkeypatch.setitem(written("zh"), "roles", [*written("zh")["roles"], role])
     with pytest.raises(ValueError, match=re.escape(repr(grant))):
         seed.reset()
 
 
 def test_a_role_and_an_account_are_added_by_a_line_each(app, monkeypatch):
-    role = {"name": "reviewer", "label": "审阅者", "description": "", "permissions": ["tasks:view", "dashboard:view"]}
-    person = {"username": "reviewer", "email": "reviewer@example.com", "role": "reviewer", "name": "孙悦"}
-    monkeypatch.setitem(seed.ROWS, "roles", [*seed.ROWS["roles"], role])
-    monkeypatch.setitem(seed.ROWS, "people", [*seed.ROWS["people"], {**person, "department": "", "position": ""}])
+    role = {"key": "reviewer", "label": "审阅者", "permissions": ["tasks:view", "dashboard:view"]}
+    person = {"key": "reviewer", "email": "reviewer@example.com", "role": "reviewer", "name": "孙悦"}
+    monkeypatch.setitem(written("zh"), "roles", [*written("zh")["roles"], role])
+    monkeypatch.setitem(written("zh"), "people", [*written("zh")["people"], person])
     seed.reset()
     assert User.get(User.email == "reviewer@example.com").role.name == "reviewer"
     assert seed.accounts()[-1][0].role.label == "审阅者"
@@ -377,7 +378,7 @@ def test_a_reset_brings_the_rows_back_and_keeps_seeded_sessions_and_ids(root, de
 
 def test_a_reset_that_fails_changes_nothing(root, monkeypatch):
     User.update(name="改").where(User.id == 4).execute()
-    monkeypatch.setattr(seed, "seed_users", lambda: 1 / 0)
+    monkeypatch.setattr(seed, "seed_users", lambda rows: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         seed.reset()
     assert User.get_by_id(4).name == "改" and root.get("/api/auth/me").status_code == 200
@@ -392,9 +393,9 @@ def test_refresh_tokens_of_seeded_sessions_survive_a_reset(app, demo):
 
 
 def test_plain_seed_changes_nothing_in_a_filled_database(database_url):
-    assert run(script="seed.py", DATABASE_URL=database_url)[:2] == (0, "The demo data is there (0 days old).\n")
+    assert run(script="seed.py", DATABASE_URL=database_url)[:2] == (0, "The demo data (zh) is there (0 days old).\n")
     code, output, _ = run("--reset", script="seed.py", DATABASE_URL=database_url)
-    assert (code, output) == (0, "The demo data is as it was seeded.\n")
+    assert (code, output) == (0, "The demo data (zh) is as it was seeded.\n")
 
 
 def test_users_and_documents_are_added_until_there_are_so_many(database_url, make_app, log_in):

@@ -24,6 +24,8 @@ from web.openapi import ABOUT
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
 VERSION = "0.1.0"
+#: The sets of demo rows.
+SETS = ("zh", "en", "empty")
 #: What Flask and flask-smorest are told, whatever the environment says.
 SETTINGS = {
     "MAX_CONTENT_LENGTH": limits.BODY_BYTES,
@@ -121,13 +123,15 @@ class Variables(ma.Schema):
     TIMEZONE = fields.Zone(load_default=get_localzone)
     DEFAULT_LANGUAGE = fields.Choice(("zh", "en"), load_default="zh")
     MAX_UPLOAD_MB = fields.Count(1, 1024, load_default=10)
-    STORAGE_QUOTA_MB = fields.Count(1, 1_000_000, load_default=100)
+    STORAGE_QUOTA_MB = fields.Count(1, 1_000_000, load_default=1024)
     THREADS = fields.Count(2, 256, load_default=32)
     LOGIN_RATE_LIMIT = fields.Count(1, 100_000, load_default=20)
     LOG_LEVEL = fields.Choice(("DEBUG", "INFO", "WARNING", "ERROR"), load_default="INFO")
     LOG_FORMAT = fields.Choice(("text", "json"), load_default="text")
     METRICS_TOKEN = fields.String(load_default="")
     SEED_DEMO = fields.Boolean()
+    #: Empty: `zh` for a new database, and the one in use at a reset.
+    SEED_SET = fields.Choice(SETS, load_default="")
     REGISTRATION = fields.Choice(("open", "closed"))
     DOCS = fields.Choice(("on", "off"))
     DEMO_CONTROLS = fields.Choice(("open",), load_default="")

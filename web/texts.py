@@ -71,9 +71,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "You were given a task": ("", "您有新的任务"),
     "You were invited to an event": ("", "您收到新的日程邀请"),
     "New message": ("", "新消息"),
-    "Welcome to HaloLight": ("", "欢迎使用 HaloLight"),
-    "Maintenance tonight": ("", "今晚系统维护"),
-    "Login from a new device": ("", "新设备登录提醒"),
     "A document was shared with you": ("", "有文档共享给您"),
     "You were added to a team": ("", "您已加入团队"),
     # The words of permissions
@@ -97,11 +94,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "Users": ("", "用户"),
     # The chart of what is stored
     "Images": ("", "图片"),
-    "Videos": ("", "视频"),
-    "Audio": ("", "音频"),
-    "Office files": ("", "文档文件"),
-    "Archives": ("", "压缩包"),
-    "Other files": ("", "其他文件"),
+    "Audio and video": ("", "音视频"),
+    "Office files": ("", "办公文件"),
+    "Archives and other files": ("", "压缩包及其他"),
     # Sessions
     "Unknown device": ("", "未知设备"),
     # Demo controls

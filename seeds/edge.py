@@ -1,0 +1,4 @@
+"""x"""
+
+PEOPLE: list = []
+ROLES: list = []
