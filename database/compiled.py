@@ -1,9 +1,10 @@
 """Statements compiled to SQL once.
 
-Peewee renders a query's SQL each time it is run, which takes longer than running it. So views pass the
-*rule* (`Task.visible_to`), not its result; here it is called once per shape with placeholders instead of
-values, the SQL is kept, and afterwards only values are bound. A shape is everything that changes the SQL:
+Peewee renders a query to SQL each time it is run, which takes longer than running it. So views pass the
+*rule* (`Task.visible_to`), not its result. It is called here once for each shape, with slots instead of values;
+the SQL is kept, and from then on only values are bound. A shape is everything that changes the SQL:
 the rule, whether the caller sees all rows, which filters are used and with how many values, the order.
+INSERT and UPDATE are compiled in the same way, once for the model and the columns that they set.
 
 `GET /api/tasks?status=done` has the shape `(Task.visible_to, False, (("status", 1),), ("-createdAt",), False)`, and
 its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER BY created_at DESC LIMIT ? OFFSET ?`.
@@ -22,7 +23,7 @@ from database.engines import db
 from database.fields import StringsField, UTCField
 from database.rules import ROWS
 
-#: More shapes than this are never in use; a client that tries every combination of sorts ends here.
+#: More shapes than this are never in use. If a client tries every combination of sorts, all are compiled anew.
 MAX_SHAPES = 2000
 _utc = UTCField()
 
@@ -66,12 +67,12 @@ class CompiledSelect(Statement):
         names, readers = zip(*(_column(node) for node in query._returning), strict=True)
         row: Any = namedtuple("Row", names)  # type: ignore[misc]
         self.make = row._make
-        # Only columns that drivers return in another type than the field's (times and booleans on SQLite).
+        # Only for columns that the driver returns in another type than the field's (times and booleans on SQLite).
         self.readers = [(index, read) for index, read in enumerate(readers) if read]
 
     def __call__(self, **values: Any) -> list[Any]:
         stored = {name: _utc.db_value(value) if type(value) is datetime else value for name, value in values.items()}
-        # All at once: a cursor left half read would pin an old snapshot in a kept connection.
+        # All rows at once: in a connection that is kept, a cursor left half read would hold an old snapshot.
         fetched = self.run(stored).fetchall()
         if not self.readers:
             return [self.make(row) for row in fetched]
@@ -87,7 +88,7 @@ class CompiledSelect(Statement):
 def _column(node: Any) -> tuple[str, Callable[[Any], Any] | None]:
     """The name of a selected column, and the function that converts its value (None: unchanged)."""
     aliased = isinstance(node, Alias)
-    # A subquery keeps the name that it was given itself.
+    # A subquery with an alias is no Alias: it carries the name itself.
     name, field = (node._alias, node.node) if aliased else (getattr(node, "_alias", None), node)
     if isinstance(field, ForeignKeyField):
         return name or field.object_id_name, None
@@ -103,7 +104,7 @@ S = TypeVar("S", bound=Statement)
 
 
 def compile_once(kind: Callable[[Any], S], shape: tuple[Any, ...], build: Callable[[], Any]) -> S:
-    """The statement of this shape: made of the query `build()` at its first use with the database in use, then kept."""
+    """The statement of this shape: made from the query `build()` at its first use, and kept with the database."""
     kept = db.obj.compiled
     statement = kept.get(shape)
     if statement is None:
