@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from peewee import Field
@@ -68,12 +69,23 @@ def pending() -> list[str]:
     return [each.name for each in runner().status() if not each.applied]
 
 
+class Names:
+    """The database as `diff_models` asks it: columns have names only, as Peewee's query for them takes 2 ms a table."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(db, name)
+
+    def get_columns(self, table: str, schema: str | None) -> list[Any]:
+        found = db.execute_sql(f'SELECT * FROM "{table}" LIMIT 0')  # noqa: S608
+        return [SimpleNamespace(name=column[0]) for column in found.description]
+
+
 def differences() -> SchemaDiff:
     """How the tables differ from the models: by tables, columns and indexes.
 
     An index that no model has does no harm unless it is unique: those of `index_sorts`, and an operator's own.
     """
-    found = diff_models(db, tables())
+    found = diff_models(Names(), tables())
     return found._replace(drop_indexes=[index for index in found.drop_indexes if index.unique])
 
 

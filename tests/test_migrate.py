@@ -196,6 +196,8 @@ def test_the_file_for_a_changed_model_is_written_and_the_next_time_applied(datab
     changed = CHANGED.format(folder=str(tmp_path / "migrations"))
     opened(database_url)
     people, documents = User.select().count(), Document.select().count()
+    gone = User.register(email="gone@example.com", role=1)
+    gone.delete_instance()
     engines.db.close_all()
     code, output, _ = run("--migrate", first=changed, DATABASE_URL=database_url)
     written = tmp_path / "migrations" / "0002_create_table_projects.py"
@@ -206,6 +208,7 @@ def test_the_file_for_a_changed_model_is_written_and_the_next_time_applied(datab
     opened(database_url)
     assert engines.db.execute_sql("SELECT DISTINCT color FROM users").fetchall() == [("red",)]
     assert (User.select().count(), Document.select().count()) == (people, documents)
+    assert not isinstance(engines.db.obj, engines.SQLite) or migrate.given_ids()["users"] == gone.id
     assert {"projects_name", "projects_owner_id"} <= {index.name for index in engines.db.get_indexes("projects")}
 
 

@@ -47,10 +47,11 @@ def find_damage() -> Iterator[str]:
         yield reason
         return
     for model in base.tables():
-        for field in model._meta.refs:
-            rows = dangling(field)
+        for key in model._meta.refs:
+            rows = dangling(key)
             if rows:
-                yield f"{model._meta.table_name}.{field.column_name}: {rows} rows refer to none of {field.rel_table}"
+                where, other = f"{model._meta.table_name}.{key.column_name}", key.rel_model._meta.table_name
+                yield f"{where}: {rows} rows refer to none of {other}"
     content: Any = Document.content
     size = fn.LENGTH(content.cast("BLOB")) if on_sqlite else fn.OCTET_LENGTH(content)
     documents: Any = Document.select(Document.id).where(size != Document.size)

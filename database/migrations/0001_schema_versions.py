@@ -4,7 +4,16 @@ A number did not say everything, because some columns and indexes came without a
 whether it is needed, which later files need not do.
 """
 
-from peewee import BlobField, BooleanField, CompositeKey, ForeignKeyField, IntegerField, Model
+from peewee import (
+    BlobField,
+    BooleanField,
+    CompositeKey,
+    DoubleField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    PostgresqlDatabase,
+)
 
 #: Bytes of a part of a file, as models.FilePart has them.
 PART = 256 * 1024
@@ -82,6 +91,8 @@ def up(migrator, db):
         migrator.migrate(migrator.add_column("conversations", "creator_id", refers_to_a_user()))
     if not has("notifications", "actor_id"):
         migrator.migrate(migrator.add_column("notifications", "actor_id", refers_to_a_user(index=False)))
+    if isinstance(db, PostgresqlDatabase):  # in the first days its type had too few digits for a time
+        migrator.migrate(migrator.alter_column_type("refresh_tokens", "spent_at", DoubleField()))
     for name in GONE_INDEXES:
         db.execute_sql(f'DROP INDEX IF EXISTS "{name}"')
     for table, columns in INDEXES:
