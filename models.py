@@ -31,6 +31,7 @@ from peewee import (
     IntegerField,
     Select,
     TextField,
+    Value,
     fn,
 )
 
@@ -112,6 +113,7 @@ class User(Noticed, Timestamped):
         "search": contains(name, username, email),
         "status": one_of(status),
         "role": lambda names: User.role.in_(Role.select(Role.id).where(one_of(Role.name)(names))),
+        "role_id": one_of(role),
     }
     SORTS = ("createdAt", "updatedAt", "name", "username", "email", "lastLoginAt")
 
@@ -266,7 +268,11 @@ class Folder(Timestamped):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own folders."""
-        shown = cls.select(cls, *person(User, "owner")).join(User)
+        child = cls.alias()
+        inside = (child.parent, Document.folder, File.folder)
+        numbers = [column.model.select(ROWS).where(column == cls.id) for column in inside]
+        item_count: Any = sum(numbers, Value(0))  # a sum of selects alone would be their union
+        shown = cls.select(cls, item_count.alias("item_count"), *person(User, "owner")).join(User)
         return shown if everything else shown.where(cls.owner == user)
 
     def is_empty(self) -> bool:
@@ -324,7 +330,8 @@ class Document(Noticed, Timestamped):
         # COUNT, because for EXISTS Postgres reads the shares of all documents first.
         shares = DocumentShare.select(ROWS.python_value(bool)).where(DocumentShare.document == cls.id)
         readers = DocumentReader.select(ROWS).where(DocumentReader.document == cls.id)
-        shown = cls.select(*cls.columns_except("content"), *person(User, "author")).join(User)
+        folder = Folder.select(Folder.name).where(Folder.id == cls.folder).alias("folder_name")
+        shown = cls.select(*cls.columns_except("content"), folder, *person(User, "author")).join(User)
         shown = shown.select_extend(gathered(tags).alias("tags"), shares.alias("shared"), readers.alias("views"))
         return shown if everything else shown.where((cls.author == user) | among(cls.id, DocumentShare.given_to(user)))
 
@@ -400,14 +407,24 @@ class DocumentTag(BaseModel):
 
 
 class DocumentShare(BaseModel):
+    RESOURCE = "documents"
     PERMISSIONS = ("view", "edit")
 
     document = owned(Document, "shares")
     user = owned(User, "shares")
     permission = CharField(default="view")
 
+    FILTERS = {"document_id": one_of(document)}
+
     class Meta:
         indexes = ((("document", "user"), True),)
+
+    @classmethod
+    def visible_to(cls, user: Any, everything: bool) -> Select:
+        """All shares of one's own documents, and of others' those that one was given."""
+        shown = cls.select(cls, *person(User, "user")).join(User)
+        theirs = Document.select(Document.id).where(Document.author == user)
+        return shown if everything else shown.where((cls.user == user) | cls.document.in_(theirs))
 
     @classmethod
     def given_to(cls, user: Any) -> Select:
@@ -455,7 +472,8 @@ class File(Timestamped):
     @classmethod
     def visible_to(cls, user: Any, everything: bool) -> Select:
         """The caller's own files."""
-        shown = cls.select(cls, *person(User, "owner")).join(User)
+        folder = Folder.select(Folder.name).where(Folder.id == cls.folder).alias("folder_name")
+        shown = cls.select(cls, folder, *person(User, "owner")).join(User)
         return shown if everything else shown.where(cls.owner == user)
 
     @classmethod

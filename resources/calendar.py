@@ -12,7 +12,7 @@ from models import SHOWN, Activity, Event, EventAttendee, User
 from web import fields
 from web.allowances import notify, refuse_crowd, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
-from web.arguments import PageArgs, Sort, Values, search_field
+from web.arguments import PageArgs, Sort, Values, scope_field, search_field
 from web.security import refuse_without
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
@@ -72,6 +72,7 @@ class EventArgs(PageArgs):
     tz = fields.Zone()
     type = Values(fields.Choice(Event.TYPES))
     search = search_field()
+    scope = scope_field()
     sort = Sort(Event)
 
 

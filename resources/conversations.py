@@ -7,7 +7,7 @@ from resources.messages import MESSAGES
 from web import fields
 from web.allowances import refuse_crowd, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
-from web.arguments import LongPageArgs, PageArgs, Sort
+from web.arguments import LongPageArgs, PageArgs, Sort, scope_field
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 
@@ -53,6 +53,7 @@ class ConversationSchema(Schema):
 
 
 class ConversationArgs(LongPageArgs):
+    scope = scope_field()
     sort = Sort(Conversation)
 
 

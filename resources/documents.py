@@ -9,11 +9,11 @@ from marshmallow import ValidationError
 
 from database import engines
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
-from resources.folders import refuse_foreign_folder
+from resources.folders import FOLDER_NAME, name_of_folder, refuse_foreign_folder
 from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_too_many, searching
 from web.api import Blueprint, Schema, current_user, get_all_or_404, get_or_404, paginate, references
-from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
+from web.arguments import DELETED, IdsArgs, LongPageArgs, PageArgs, Sort, Values, search_field
 from web.errors import DATABASE_ERRORS, first_line, is_outage
 
 log = logging.getLogger("halolight")
@@ -39,6 +39,7 @@ class DocumentSchema(Schema):
     size = fields.Integer(dump_only=True, metadata={"description": "bytes of the content in UTF-8"})
     tags = fields.Several(fields.Text(200, 1), 20)
     folder_id = fields.Id(allow_none=True)
+    folder_name = fields.Function(lambda row: name_of_folder(row.author_id, row.folder_name), metadata=FOLDER_NAME)
     shared = fields.Boolean(dump_only=True)
     views = fields.Integer(dump_only=True, metadata={"description": "how many users have read it"})
     author = fields.Person()
@@ -60,6 +61,16 @@ class DocumentArgs(PageArgs):
 class ShareArgs(Schema):
     user_ids = fields.Several(fields.Id(), 1000, 1, required=True)
     permission = fields.Choice(DocumentShare.PERMISSIONS, load_default="view")
+
+
+class ShareSchema(Schema):
+    user = fields.Person()
+    user_id = fields.Integer()
+    permission = fields.Choice(DocumentShare.PERMISSIONS)
+
+
+class SharesArgs(LongPageArgs):
+    sort = Sort(DocumentShare)
 
 
 class UnshareArgs(Schema):
@@ -178,6 +189,16 @@ def share_document(data, document_id):
     notify(new, "user", "A document was shared with you", content=document.title, target=document)
     Activity.record(current_user.id, "update", document)
     return document
+
+
+@blp.route("/<id:document_id>/shares")
+@blp.require("documents:view")
+@blp.arguments(SharesArgs(), location="query")
+@blp.response(200, ShareSchema(many=True))
+def list_document_shares(args, document_id):
+    """List the shares of a document you wrote; of another's, your own share"""
+    get_or_404(Document.visible_to, document_id)
+    return paginate(DocumentShare.visible_to, {**args, "document_id": document_id})
 
 
 @blp.route("/<id:document_id>/unshare", methods=["POST"])

@@ -10,11 +10,11 @@ from werkzeug.datastructures import FileStorage
 from database.base import insert_rows
 from database.compiled import rows
 from models import Activity, File, FilePart, Folder
-from resources.folders import refuse_foreign_folder
+from resources.folders import FOLDER_NAME, name_of_folder, refuse_foreign_folder
 from web import fields, limits
 from web.allowances import refuse_full_storage, refuse_too_many
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, references, refuse
-from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
+from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, scope_field, search_field
 from web.downloads import bytes_of, link, linked_file
 from web.mime import describe, parts
 from web.security import write
@@ -48,6 +48,7 @@ class FileSchema(Schema):
     mime_type = fields.String(dump_only=True)
     type = fields.Choice(File.TYPES, dump_only=True)
     folder_id = fields.Id(allow_none=True)
+    folder_name = fields.Function(lambda row: name_of_folder(row.owner_id, row.folder_name), metadata=FOLDER_NAME)
     is_favorite = fields.Boolean()
     checksum = fields.String(dump_only=True, metadata={"description": "SHA-256"})
     url = fields.Function(lambda row: link(row.id), metadata=URL)
@@ -68,6 +69,7 @@ class FileArgs(PageArgs):
     type = Values(fields.Choice(File.TYPES))
     folder_id = fields.InFolder()
     is_favorite = Values(fields.Boolean(), closed=True)
+    scope = scope_field()
     sort = Sort(File)
 
 

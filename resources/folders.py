@@ -5,19 +5,26 @@ from models import Activity, Folder
 from web import fields
 from web.allowances import refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field, sees_all
-from web.arguments import LongPageArgs, Sort, search_field
+from web.arguments import LongPageArgs, Sort, scope_field, search_field
 from web.openapi import reply_schema
 
 blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Folders of documents and files")
 
+FOLDER_NAME = {"type": ["string", "null"], "description": "null if you may not see the folder"}
 #: JSON libraries refuse a tree that is nested a thousand levels deep.
 MAX_LEVELS = 50
+
+
+def name_of_folder(owner_id: int, name: str | None) -> str | None:
+    """The name of the folder that a row lies in; None for users whom the owner has shared only the row with."""
+    return name if owner_id == current_user.id or sees_all(Folder) else None
 
 
 class FolderSchema(Schema):
     id = fields.Integer(dump_only=True)
     name = fields.Text(200, 1, required=True)
     parent_id = fields.Id(allow_none=True)
+    item_count = fields.Integer(dump_only=True, metadata={"description": "folders, documents and files directly in it"})
     owner = fields.Person()
     owner_id = fields.Integer(dump_only=True)
     created_at = fields.Instant(dump_only=True)
@@ -33,6 +40,7 @@ class FolderTreeSchema(Schema):
 class FolderArgs(LongPageArgs):
     search = search_field()
     parent_id = fields.InFolder()
+    scope = scope_field()
     sort = Sort(Folder)
 
 

@@ -11,6 +11,10 @@ from web.texts import translate
 blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What roles can be granted")
 
 
+#: Permissions for pages that front ends have and no route serves.
+PAGES = {"analytics:view", "settings:view"}
+
+
 class PermissionSchema(Schema):
     key = fields.String()
     resource = fields.String()
@@ -20,11 +24,11 @@ class PermissionSchema(Schema):
 
 
 def known(app: Flask) -> list[str]:
-    """All permissions that routes ask for, with `manage` and `view-all` of each resource that has owners."""
+    """All permissions that routes or pages ask for, with `manage` and `view-all` of each resource with owners."""
     asked = {p for view in app.view_functions.values() for p in getattr(view, "permissions", None) or ()}
     owned = {getattr(model, "RESOURCE", "") for model in base.tables()} - {""}
     managed = {f"{resource}:manage" for resource in owned | {"users"}}
-    return sorted(asked | managed | {f"{resource}:view-all" for resource in owned})
+    return sorted(asked | managed | PAGES | {f"{resource}:view-all" for resource in owned})
 
 
 def described(key: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from models import Activity, Notification, Task, User
 from web import fields
 from web.allowances import notify, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references
-from web.arguments import PageArgs, Sort, Values, search_field
+from web.arguments import PageArgs, Sort, Values, scope_field, search_field
 
 blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, assigned to yourself or to others")
 
@@ -30,6 +30,7 @@ class TaskArgs(PageArgs):
     status = Values(fields.Choice(Task.STATUSES))
     priority = Values(fields.Choice(Task.PRIORITIES))
     assignee_id = Values(fields.Id())
+    scope = scope_field()
     sort = Sort(Task)
 
 

@@ -4,7 +4,7 @@ from models import Activity, Notification, Team, TeamMember, User
 from web import fields
 from web.allowances import notify
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
-from web.arguments import PageArgs, Sort, search_field
+from web.arguments import PageArgs, Sort, scope_field, search_field
 
 blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams and their members")
 
@@ -35,6 +35,7 @@ class MemberChanges(Schema):
 
 class TeamArgs(PageArgs):
     search = search_field()
+    scope = scope_field()
     sort = Sort(Team)
 
 

@@ -36,7 +36,7 @@ class UserSchema(Schema):
     bio = fields.Text(5000)
     status = fields.Choice(User.STATUSES)
     role = fields.Text(200)
-    role_id = fields.Id(load_only=True)
+    role_id = fields.Id()
     password = password_field()
     role_label = fields.String(dump_only=True)
     created_at = fields.Instant(dump_only=True)
@@ -72,6 +72,7 @@ class UserArgs(PageArgs):
     search = search_field()
     status = Values(fields.Choice(User.STATUSES))
     role = Values(fields.Text(200), closed=True)
+    role_id = Values(fields.Id(), closed=True)
     sort = Sort(User)
 
 
@@ -105,15 +106,19 @@ def refuse_password_of(user_id: int) -> None:
         refuse(403, "Change your own password with POST /api/auth/change-password")
 
 
-def find_role(data: dict[str, Any]) -> Role | None:
-    """The role that a body names by `role` or `roleId`, which are removed from it; 400 if there is no such role."""
-    name, role_id = data.pop("role", None), data.pop("role_id", None)
-    if name is None and role_id is None:
-        return None
-    role = Role.get_or_none(Role.id == role_id if role_id else Role.name == name)
-    if role is None:
-        refuse_field("roleId" if role_id else "role", "There is no such role.")
-    return role
+def find_roles(data: dict[str, Any]) -> list[Role]:
+    """The roles that a body names by `roleId` and `role`, which are removed from it; 400 if there is no such role.
+
+    A client that sends back what it got sends both, and has changed one of them.
+    """
+    roles = []
+    for name, field, column in (("role_id", "roleId", Role.id), ("role", "role", Role.name)):
+        if name in data:
+            role = Role.get_or_none(column == data.pop(name))
+            if role is None:
+                refuse_field(field, "There is no such role.")
+            roles.append(role)
+    return roles
 
 
 def set_status(user: User, status: str) -> None:
@@ -154,7 +159,7 @@ def create_user(data):
     """Create a user; without a password, the user sets one by a reset link"""
     hashed = hash_password(data.pop("password")) if "password" in data else None
     with write():
-        role = find_role(data) or Role.get(Role.name == "user")
+        role = next(iter(find_roles(data)), None) or Role.get(Role.name == "user")
         refuse_above(role.permissions)
         user = User.register(role=role, password_hash=hashed, **data)
         Activity.record(current_user.id, "create", user)
@@ -179,10 +184,10 @@ def update_user(data, user_id):
         refuse_password_of(user_id)
     hashed = hash_password(data.pop("password")) if "password" in data else None
     with write():
-        role, status = find_role(data), data.pop("status", None)
+        roles, status = find_roles(data), data.pop("status", None)
         user = get_or_404(User.visible_to, user_id, change=True)
         refuse_above(user.role.permissions)
-        new_role = role if role != user.role else None
+        new_role = next((role for role in roles if role != user.role), None)
         new_status = status is not None and status != user.status
         new_email = data.get("email", user.email) != user.email
         if new_role or new_status or new_email or hashed:  # an e-mail address is where links to set a password go

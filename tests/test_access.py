@@ -70,6 +70,7 @@ GET    /api/documents/<document>                        ok          ok          
 PUT    /api/documents/<document>                        ok          ok          ok/403/404  403         403
 DELETE /api/documents/<document>                        ok          ok          ok/403/404  403         403
 POST   /api/documents/<document>/share                  ok          ok          ok/403/404  403         403
+GET    /api/documents/<document>/shares                 ok          ok          ok/ok/404   403         ok
 POST   /api/documents/<document>/unshare                ok          ok          ok/403/404  403         403
 POST   /api/documents/batch-delete                      ok          ok          ok/403/404  403         403
 GET    /api/files                                       ok          ok          ok/-/no     403         ok
@@ -304,6 +305,14 @@ def test_who_sees_all_rows_reads_them_and_changes_none_of_others(resource, clien
     routes = [route for route, _ in lines() if route.split("/")[2] == resource and kind_of(route)]
     answers = {route: answer(client, route, "foreign") for route in routes}
     assert answers == {route: "ok" if route.startswith("GET") else "403" for route in routes}
+
+
+@pytest.mark.parametrize("resource", sorted(set(SCOPED) - {"messages"}))
+def test_who_may_see_everybodys_rows_need_not(resource, client_with):
+    client = client_with(f"{'messages' if resource == 'conversations' else resource}:*")
+    path = f"/api/{'calendar/events' if resource == 'calendar' else resource}"
+    everything, mine = (client.get(f"{path}?scope={scope}").json["data"]["total"] for scope in ("all", "mine"))
+    assert everything > 1 and mine == 0 and client.get(path).json["data"]["total"] == everything
 
 
 def test_a_foreign_conversation_that_one_reads_takes_no_message_from_one(client_with):

@@ -434,6 +434,14 @@ def test_a_preflight_is_answered_without_a_login(app):
     assert "x-demo-delay" in reply.headers["Access-Control-Allow-Headers"].lower()
 
 
+def test_a_preflight_of_an_unknown_route_lets_the_browser_see_the_404(app):
+    http, asked = app.test_client(), {"Access-Control-Request-Method": "POST"}
+    reply = http.options("/api/nothing", headers={"Origin": ORIGIN, **asked})
+    assert (reply.status_code, reply.data) == (204, b"") and "Content-Length" not in reply.headers
+    assert reply.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert http.options("/api/nothing", headers={"Origin": "https://evil.example", **asked}).status_code == 404
+
+
 def test_errors_of_every_origin_carry_cors_headers(app):
     http = app.test_client()
     for path, options in (

@@ -53,10 +53,34 @@ def details(reply):
     return [(detail["field"], detail["code"]) for detail in reply.json["error"]["details"]]
 
 
+def test_only_the_author_is_told_in_which_folder_a_shared_document_lies(owner, other):
+    folder = owner.post("/api/folders", {"name": "离职名单"}).json["data"]["id"]
+    path = shared(owner, other, "edit", folderId=folder)
+    assert owner.get(path).json["data"]["folderName"] == "离职名单"
+    assert [row["folderName"] for row in owner.get("/api/documents").json["data"]["items"]] == ["离职名单"]
+    replies = [other.get(path), other.put(path, {"title": "x"})]
+    rows = [reply.json["data"] for reply in replies] + other.get("/api/documents").json["data"]["items"]
+    assert [(row["folderId"], row["folderName"]) for row in rows] == [(folder, None)] * 3
+
+
+def test_whom_a_document_is_shared_with_is_told_to_its_author_and_to_others_their_own_share(owner, other, client_with):
+    third, auditor = client_with(*GRANTS), client_with("documents:view", "documents:view-all")
+    path = shared(owner, other, "edit")
+    owner.post(f"{path}/share", {"userIds": [third.id]})
+
+    def shares(client):
+        return [(row["userId"], row["permission"]) for row in client.get(f"{path}/shares").json["data"]["items"]]
+
+    both = [(other.id, "edit"), (third.id, "view")]
+    assert [shares(client) for client in (owner, auditor, third)] == [both, both, [(third.id, "view")]]
+    assert owner.get(f"{path}/shares").json["data"]["items"][0]["user"]["id"] == other.id
+    assert client_with(*GRANTS).get(f"{path}/shares").status_code == 404
+
+
 def test_a_new_document_is_ones_own_unread_and_unshared(owner):
     document = new_document(owner, content="内容", tags=["重要", "周报"])
     assert " ".join(document) == (
-        "id title content type size tags folderId shared views author authorId createdAt updatedAt"
+        "id title content type size tags folderId folderName shared views author authorId createdAt updatedAt"
     )
     assert document["author"]["id"] == document["authorId"] == owner.id
     assert (document["content"], document["type"], document["tags"]) == ("内容", "document", ["重要", "周报"])

@@ -470,7 +470,7 @@ def test_a_file_is_renamed_moved_and_marked(owner):
     path = f"/api/files/{file['id']}"
     change = {"name": "新.png", "folderId": folder, "isFavorite": True}
     changed = owner.put(path, change).json["data"]
-    assert {**file, **change, "updatedAt": changed["updatedAt"]} == changed
+    assert {**file, **change, "folderName": "资料", "updatedAt": changed["updatedAt"]} == changed
     assert owner.put(path, {"isFavorite": False}).json["data"]["folderId"] == folder
     assert owner.put(path, {"folderId": None}).json["data"]["folderId"] is None
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from database import engines
-from models import File, Folder
+from models import Document, File, Folder
 
 GRANTS = ("folders:view", "folders:create", "folders:update", "folders:delete")
 
@@ -32,9 +32,22 @@ def names(client, query=""):
 
 def test_a_new_folder_is_ones_own(owner):
     folder = owner.get(f"/api/folders/{new_folder(owner)}").json["data"]
-    assert list(folder) == ["id", "name", "parentId", "owner", "ownerId", "createdAt", "updatedAt"]
+    assert list(folder) == ["id", "name", "parentId", "itemCount", "owner", "ownerId", "createdAt", "updatedAt"]
     assert folder["name"] == "资料" and folder["parentId"] is None
     assert folder["owner"]["id"] == folder["ownerId"] == owner.id
+
+
+def test_a_folder_counts_what_lies_right_inside(owner):
+    outer = new_folder(owner)
+    inner = new_folder(owner, parent=outer)
+    with engines.write():
+        for folder in (outer, inner, inner):
+            Document.create(author=owner.id, title="周报", folder=folder)
+        File.create(
+            owner=owner.id, name="x", size=1, mime_type="text/plain", type="document", checksum="", folder=inner
+        )
+    rows = owner.get("/api/folders?sort=id").json["data"]["items"]
+    assert [(row["id"], row["itemCount"]) for row in rows] == [(outer, 2), (inner, 3)]
 
 
 def test_folders_are_absent_for_others_but_not_for_who_manages_them(owner, other, client_with):

@@ -24,9 +24,18 @@ def field_of(reply, status=400):
 
 def test_a_user_shows_exactly_the_fields_of_the_contract(admin):
     user = admin.get("/api/users/4").json["data"]
-    fields = "id email username name avatar phone department position bio status role roleLabel createdAt updatedAt"
-    assert list(user) == [*fields.split(), "lastLoginAt"]
+    fields = "id email username name avatar phone department position bio status role roleId roleLabel createdAt"
+    assert list(user) == [*fields.split(), "updatedAt", "lastLoginAt"]
     assert user["avatar"] == "http://localhost/api/avatars/4.svg" and user["roleLabel"] == "普通用户"
+
+
+def test_either_name_of_the_role_may_be_changed_in_what_one_got_and_puts_back(client_with):
+    root = client_with("*")
+    guest = root.get("/api/users?role=guest").json["data"]["items"][0]["roleId"]
+    user = root.get("/api/users/4").json["data"]
+    changed = root.put("/api/users/4", {**user, "role": "admin"}).json["data"]
+    assert changed["role"] == "admin" and changed["roleId"] != user["roleId"]
+    assert root.put("/api/users/4", {**changed, "roleId": guest}).json["data"]["role"] == "guest"
 
 
 def test_users_are_searched_filtered_and_sorted(admin):
@@ -37,6 +46,8 @@ def test_users_are_searched_filtered_and_sorted(admin):
     assert names("keyword=HALO@") == [] and names("q=ADMIN@EX") == ["admin"]
     assert names("role=super_admin&sort=-username") == ["halo", "admin"]
     assert set(names("role=guest,super_admin")) == {"guest", "admin", "halo"}
+    role = admin.get("/api/users/1").json["data"]["roleId"]
+    assert names(f"roleId={role}&sort=-username") == ["halo", "admin"] and len(names("roleId=all")) == 10
     assert names("search=%25") == names("search=_") == []
 
 

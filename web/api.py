@@ -165,9 +165,10 @@ def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]
     """The requested page of `selector(user, manage)`, filtered and sorted by `args`.
 
     Pass the selector itself, not its result (`paginate(Task.visible_to, args)`): it is compiled to SQL once, with
-    placeholders for the values.
+    placeholders for the values. With `scope=mine`, users who may see everybody's rows get what all others would.
     """
-    rows, total = compiled.page(selector, args, current_user.id, sees_all(compiled.model_of(selector)))
+    everything = args.get("scope") != "mine" and sees_all(compiled.model_of(selector))
+    rows, total = compiled.page(selector, args, current_user.id, everything)
     set_page(args, total)
     return rows
 

@@ -66,6 +66,12 @@ class LongPageArgs(PageArgs):
     page_size = Count(1, 1000, load_default=100, metadata={"description": "also called `limit`"})
 
 
+def scope_field() -> Choice:
+    """A filter for lists that show everybody's rows to users with `view-all`; `paginate` applies it."""
+    text = "`mine`: yours and what is shared with you, even if you may see everybody's"
+    return Choice(("mine", "all"), load_default="all", metadata={"description": text})
+
+
 def search_field() -> Text:
     return Text(200, metadata={"description": "part of a text, ignoring case; also called `q` or `keyword`"})
 

@@ -108,7 +108,7 @@ def begin() -> None:
     sent = request.headers.get("X-Request-ID", "")
     g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else secrets.token_hex(8)
     g.language = language(request.headers.get("Accept-Language", ""), config["DEFAULT_LANGUAGE"])
-    g.base_url = f"{request.scheme}://{request.host}"
+    g.base_url = request.environ.get("halolight.base_url", f"{request.scheme}://{request.host}")
     g.headers = {**FIXED_HEADERS, "X-Request-ID": g.request_id, "Content-Language": g.language}
     g.ignored_fields, g.ignored_params, g.lift = [], [], ()
     # By the server, before it read the body (`web.connections.Refusal`).
@@ -159,6 +159,10 @@ def finish(response: Response) -> Response:
             headers[header] = ignored(g.get(names))
     if "Origin" in request.headers:
         set_cors_headers(response, current_app.extensions["cors"])
+        if response.status_code == 404 and "Access-Control-Allow-Methods" in headers:
+            # The preflight of an unknown route: refused, it would look like a CORS error, and hide the 404.
+            response.status_code, response.data = 204, b""
+            del headers["Content-Type"], headers["Content-Length"]
     if request.path.startswith("/api"):
         headers.setdefault("Cache-Control", "no-store")
         headers["Vary"] = "Authorization, Accept-Language, Origin"
