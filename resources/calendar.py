@@ -65,7 +65,7 @@ class RespondArgs(Schema):
 
 class EventArgs(PageArgs):
     page_size = fields.Count(
-        1, 1000, metadata={"description": "by default 10, with `start` or `end` 1000; also `limit`"}
+        1, 1000, metadata={"description": "by default 10, with `start` or `end` 1000; also called `limit`"}
     )
     start = fields.Instant(metadata={"description": "only events that end later"})
     end = fields.Instant(metadata={"description": "only events that start earlier"})
@@ -126,7 +126,7 @@ def invite(event: Event, ids: list[int]) -> None:
 @blp.arguments(EventArgs(), location="query")
 @blp.response(200, EVENTS)
 def list_events(args):
-    """List the events you organise or are invited to; `start` and `end` select those between"""
+    """List the events you organise or are invited to; `start` and `end` select a time window"""
     edges = {name: Event.edge(args[name], args["tz"]) for name in ("start", "end") if name in args}
     if len(edges) == 2 and args["end"] < args["start"]:
         refuse_field("end", "Must not be before the start.")

@@ -58,7 +58,7 @@ class ConversationArgs(LongPageArgs):
 
 
 class HistoryArgs(PageArgs):
-    before = fields.Id(metadata={"description": "only messages older than this one, a page that new ones do not shift"})
+    before = fields.Id(metadata={"description": "only messages older than this one"})
     sort = Sort(Message)
 
 

@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 
 from flask import g
 
-import models
 from database import engines, rules
 from database.compiled import page, rows
-from models import Activity, Document, Event, File, Order, Task, User, Visit
+from models import Activity, Document, Event, File, Order, Task, User, Visit, totals
 from resources.calendar import EventSchema
 from resources.tasks import TaskSchema
 from web import fields
@@ -131,7 +130,7 @@ def month_before(day: date, number: int) -> date:
 
 
 def counted(selector: Callable[..., Any], spans: list[tuple[date, date]], zone: ZoneInfo) -> list[Any]:
-    """One row of `selector` for each span from its first day to before its second."""
+    """One row of `selector` for each span of days; the second day of a span is exclusive."""
     edges = [fields.midnight(day, zone) for span in spans for day in span]
     return rows(selector, **{f"edge{index}": edge for index, edge in enumerate(edges)})
 
@@ -162,7 +161,7 @@ def get_stats(args):
     joined, orders, visits = (counted(model.per_span, spans, args["tz"]) for model in (User, Order, Visit))
     rates = [percent(order.orders, visit.visits) for order, visit in zip(orders, visits, strict=True)]
     return {
-        **rows(models.totals, user=current_user.id)[0]._asdict(),
+        **rows(totals, user=current_user.id)[0]._asdict(),
         "conversion_rate": rates[1],
         "user_growth": growth(*(span.users for span in joined)),
         "revenue_growth": growth(*(span.revenue for span in orders)),

@@ -23,7 +23,7 @@ SCOPES = {"mine": Document.mine, "shared": Document.shared_with, "all": Document
 
 
 def at_most_1_mb(content: str) -> str:
-    """Counted in bytes of UTF-8, as `size` is."""
+    """The content itself; 400 if it has more than 1 MB in UTF-8, as `size` counts."""
     if len(content.encode()) > limits.MB:
         raise ValidationError(f"Longer than {limits.MB} bytes.")
     return content

@@ -48,7 +48,7 @@ FOLDER, FOLDERS, FOLDER_CHANGES = FolderSchema(), FolderSchema(many=True), Folde
 
 
 def refuse_foreign_folder(field: str, folder_id: int | None, owner_id: int) -> None:
-    """400 on `field` unless the caller sees the folder and `owner_id`, the owner of what it will hold, owns it too."""
+    """400 on `field` unless the caller sees the folder and the user `owner_id` owns it."""
     references(field, Folder.visible_to, folder_id)
     if folder_id is not None and Folder.get_by_id(folder_id).owner_id != owner_id:
         refuse_field(field, "There is no such row.")

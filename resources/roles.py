@@ -22,8 +22,8 @@ def canonical(grant: str) -> str:
     return resource + colon + SYNONYMS.get(action, action)
 
 
-VALID = validate.Regexp(GRANT, error="Must be *, resource:* or resource:action.")
-GRANT_FIELD = fields.Text(100, clean=canonical, validate=VALID)
+VALID_GRANT = validate.Regexp(GRANT, error="Must be *, resource:* or resource:action.")
+GRANT_FIELD = fields.Text(100, clean=canonical, validate=VALID_GRANT)
 
 
 class Grants(fields.Several):
@@ -79,7 +79,8 @@ def list_roles(args):
 def create_role(data):
     """Create a role; its grants must not exceed your own"""
     refuse_above(data["permissions"])
-    role = Role.create(**{"label": data["name"], **data})
+    data.setdefault("label", data["name"])
+    role = Role.create(**data)
     Activity.record(current_user.id, "create", role)
     return role
 

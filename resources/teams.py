@@ -1,4 +1,4 @@
-"""Teams: users who work together. Members see their team; only its admins and team managers change it."""
+"""Teams: users who work together. Members see their team; its admins, and users with `teams:manage`, change it."""
 
 from models import Activity, Notification, Team, TeamMember, User
 from web import fields
