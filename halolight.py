@@ -149,17 +149,21 @@ def main(
             seed.reset(app.config["SEED_SET"])
         elif name:
             seed.expect(name)
-        try:
-            sockets = listening_sockets(app.config["HALOLIGHT_HOST"], app.config["PORT"])
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise BadConfiguration(
-                f"PORT={app.config['PORT']}: cannot listen there ({reason}); choose another with --port"
-            ) from None
+        sockets = listen(app)
     except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
         click.echo(f"halolight: {error}", err=True)
         sys.exit(2)
     serve(app, sockets, ready=lambda: welcome(app, sockets))
+
+
+def listen(app: Flask) -> list[socket.socket]:
+    """Bind the host and the port of the configuration. Raises BadConfiguration."""
+    host, port = app.config["HALOLIGHT_HOST"], app.config["PORT"]
+    try:
+        return listening_sockets(host, port)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadConfiguration(f"PORT={port}: cannot listen there ({reason}); choose another with --port") from None
 
 
 def make_admin(email: str) -> str:

@@ -139,7 +139,7 @@ def test_nothing_is_pruned_while_it_is_set(set_to, monkeypatch):
         ("2026-03-01T01:30:00Z,running", MARCH, False),
     ],
 )
-def test_a_start_sets_it_before_the_rows_are_made(make_app, given, at, frozen):
+def test_a_start_sets_it(make_app, given, at, frozen):
     app = make_app(DEMO_CLOCK=given)
     state = app.test_client().get(CLOCK).json["data"]
     assert (state["now"], state["frozen"]) == (at, frozen)
@@ -165,10 +165,11 @@ def test_production_has_only_the_clock_of_the_machine(make_app):
     assert engines.clock is engines.machine_clock
 
 
-def test_a_server_starts_at_the_time_of_its_command_line(serve):
-    server = serve("--clock", "2026-02-28T23:59:00+08:00", "--reset")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_first_start_makes_the_rows_for_the_time_of_its_command_line(serve, tmp_path):
+    server = serve("--clock", "2026-02-28T23:59:00+08:00", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert server.call("GET", "/health")[1]["timestamp"] == "2026-02-28T15:59:00Z"
     assert any("2026-02-28" in line for line in server.output)
     token = server.log_in()
-    visits = server.call("GET", "/api/dashboard/visits", None, token)[1]["data"]
-    assert visits[-1]["date"] == "2026-02-28"
+    newest = server.call("GET", "/api/users?sort=-createdAt&pageSize=1", None, token)[1]["data"]["items"][0]
+    assert "2026-01" < newest["createdAt"] < "2026-02-28T16"

@@ -41,6 +41,7 @@ def test_a_write_shows_its_transaction_with_the_rows_that_it_changed(demo):
     statements = [(each["sql"].split('" (')[0], each["rows"]) for each in explained(demo, reply)["statements"]]
     texts = [text for text, _ in statements]
     assert texts[1] == "BEGIN" and texts[-1] == "COMMIT"
+    assert texts.count("COMMIT") == texts.count('INSERT INTO "document_tags') == 1
     assert ('INSERT INTO "documents', 1) in statements and ('INSERT INTO "document_tags', None) in statements
 
 

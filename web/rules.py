@@ -266,9 +266,8 @@ def sleep(milliseconds: int) -> int:
 
 def cut(response: Response) -> Response:
     """Let a reply end in the middle of its body if a rule says so: it is shorter than its Content-Length says."""
-    if g.get("cut") and (length := response.content_length or response.calculate_content_length()):
-        response.content_length = length
-        response.response = _first_half(response.response, length // 2)
+    if g.get("cut") and response.content_length:
+        response.response = _first_half(response.response, response.content_length // 2)
     return response
 
 
