@@ -268,6 +268,7 @@ def test_resets_under_readers_and_writers_leave_the_seeded_rows(serve, amount):
     }
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("document", ["README.md", "docs/states.md"])
 def test_what_the_documentation_says_to_send_works(http, document):
     text = (ROOT / document).read_text("utf-8")
