@@ -65,7 +65,7 @@ def runner() -> Runner:
 
 
 def pending() -> list[str]:
-    """The files that are to be applied yet, in their order."""
+    """The files that are still to be applied, in their order."""
     return [each.name for each in runner().status() if not each.applied]
 
 
@@ -91,17 +91,20 @@ def differences() -> SchemaDiff:
 
 def behind() -> str | None:
     """Why this HaloLight cannot use the tables as they are, in one line that names what to do; None if it can."""
-    unknown = [each.name for each in runner().status() if each.path is None]
-    if unknown:
-        return f"a newer HaloLight has migrated the database ({unknown[0]}): use that one, or restore a copy"
     found = str(differences()).splitlines() or [f"apply {name}" for name in pending()]
     return f"the database differs from the models ({found[0]}); run: {COMMAND}" if found else None
 
 
 def refuse_foreign() -> None:
+    """Raise DatabaseRefused for the tables of another application, or of a newer HaloLight."""
     columns = {column.name for column in db.get_columns(Setting._meta.table_name)}
     if not {"key", "value"} <= columns or Setting.read("secret") is None:
         raise DatabaseRefused("the database holds another application's tables; it was not touched")
+    for each in runner().status():
+        if each.path is None:
+            raise DatabaseRefused(
+                f"a newer HaloLight has migrated the database ({each.name}): use it, or restore a copy"
+            )
 
 
 def update(by_itself: bool) -> None:
@@ -130,7 +133,7 @@ def migrate() -> list[str]:
     done = apply()
     lines, found = [done] if done else [], differences()
     if found:
-        # Or an index would be named as Peewee once did.
+        # Without it, indexes would be named after the class, as Peewee once did.
         body = re.sub(r"( +)database = db\n", r"\g<0>\1legacy_table_names = False\n", template(found))
         path = runner().create(str(found).splitlines()[0], body)
         return [*lines, f"the models are ahead: wrote {path}; read it, then run this again"]

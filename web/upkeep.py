@@ -42,6 +42,7 @@ def find_damage() -> Iterator[str]:
     if on_sqlite:  # Postgres checks its pages as it reads them
         found = engines.db.execute_sql("PRAGMA integrity_check(20)").fetchall()
         yield from (f"integrity: {line}" for (line,) in found if line != "ok")
+    migrations.refuse_foreign()
     reason = migrations.behind()
     if reason:
         yield reason
