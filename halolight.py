@@ -17,20 +17,19 @@ import click
 import peewee
 from dotenv import dotenv_values
 from flask import Flask
-from marshmallow import ValidationError
 
 import seed
 from database import base, engines, migrate
 from database.base import Setting
 from database.engines import DatabaseRefused
 from database.turns import unhurried
-from models import Document, Role, User
+from models import Document, User
 from resources import RESOURCES, demo, permissions, system
-from resources.auth import RegisterArgs
-from web import clock, config, hooks, limits, passwords, rules, upkeep
+from web import clock, config, hooks, limits, rules, throwaway, traces, upkeep
 from web.config import ENV_FILE, SETS, BadConfiguration
 from web.errors import Api
 from web.logs import configure_logging
+from web.openapi import write_document
 from web.server import listening_sockets, serve
 
 # --- The application -------------------------------------------------------------------------------------------------
@@ -42,13 +41,19 @@ def create_app(**overrides: Any) -> Flask:
     `overrides` are variables of the configuration (`DATABASE_URL="sqlite:////tmp/x.db"`) that come before
     the environment and `.env`. Raises BadConfiguration and DatabaseRefused.
     """
-    app = Flask("halolight", static_folder=None, template_folder=None)
-    app.config.from_mapping(read_config(**overrides))
+    app = with_routes(read_config(**overrides))
     configure_logging(app)
     seed.zone = app.config["TIMEZONE"]
     clock.start(app.config["DEMO_CLOCK"], seed.zone)
     open_database(app)
     app.config["JWT_SECRET"] = app.config["JWT_SECRET"] or Setting.read("secret")
+    return app
+
+
+def with_routes(values: Mapping[str, Any]) -> Flask:
+    """The application with all its routes, and without a database: enough to describe it."""
+    app = Flask("halolight", static_folder=None, template_folder=None)
+    app.config.from_mapping(values)
     hooks.init_app(app)
     app.register_blueprint(system.pages)
     if app.config["DOCS"] == "on":
@@ -103,86 +108,74 @@ def open_database(app: Flask) -> None:
             if migrate.create_tables():
                 seed.seed(demo=app.config["SEED_DEMO"], name=app.config["SEED_SET"] or "zh")
         migrate.update(by_itself=not app.config["PRODUCTION"])
+    if not app.config["PRODUCTION"]:
+        traces.watch(engines.db.obj)
 
 
 # --- The command line ------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def refusals(program: str) -> Iterator[None]:
+    """End the program with one line where the configuration or the database does not allow what is asked."""
+    try:
+        yield
+    except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
+        click.echo(f"{program}: {error}", err=True)
+        sys.exit(2)
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--host", help="Listen on this address (default: both loopbacks).")
-@click.option("--port", help="Listen on this port, 0 for a free one (default: 8000).")
+@click.option("--host", "HALOLIGHT_HOST", help="Listen on this address (default: both loopbacks).")
+@click.option("--port", "PORT", help="Listen on this port, 0 for a free one (default: 8000).")
+@click.option("--throwaway", "temporary", is_flag=True, help="A free port, and a database that goes with the process.")
 @click.option("--reset", is_flag=True, help="Put the demo data back as it was, then start.")
-@click.option("--set", "name", type=click.Choice(SETS), help="Which demo data, with --reset or in a new database.")
+@click.option("--set", "SEED_SET", type=click.Choice(SETS), help="Which demo data, with --reset or in a new database.")
 @click.option("--delay", metavar="FROM-TO", help="Delay every reply by so many milliseconds (development only).")
 @click.option("--fail-rate", metavar="RATE", help="Let so many replies fail, from 0 to 1 (development only).")
-@click.option("--clock", "at", metavar="TIME", help=f"Start at {clock.FORMAT} (development only).")
+@click.option("--clock", "DEMO_CLOCK", metavar="TIME", help=f"Start at {clock.FORMAT} (development only).")
 @click.option("--create-admin", metavar="EMAIL", help="Make a super administrator and stop; password: ADMIN_PASSWORD.")
+@click.option(
+    "--openapi", metavar="[FILE]", is_flag=False, flag_value="-", help="Write the OpenAPI document, and stop."
+)
 @click.option("--backup", metavar="FILE", help="Copy the SQLite database to FILE, also while it is in use, and stop.")
 @click.option("--migrate", is_flag=True, help="Bring the database up to date with the models, and stop.")
 @click.option("--check", is_flag=True, help="Look for damage in the database, and stop; exit code 1 if there is any.")
 def main(
-    host: str | None,
-    port: str | None,
+    temporary: bool,
     reset: bool,
-    name: str | None,
     delay: str | None,
     fail_rate: str | None,
-    at: str | None,
     create_admin: str | None,
-    **tasks: Any,
+    openapi: str | None,
+    backup: str | None,
+    migrate: bool,
+    check: bool,
+    **variables: str | None,
 ) -> None:
     """Start HaloLight on a database that is made and filled at the first start."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show Chinese is no reason to stop
-    options = {"HALOLIGHT_HOST": host, "PORT": port, "SEED_SET": name, "DEMO_CLOCK": at}
-    try:
-        if any(tasks.values()):
+    options = {name: value for name, value in variables.items() if value is not None}
+    with refusals("halolight"):
+        if openapi:
+            return write_document(with_routes(read_config(**options)), openapi)
+        if backup or migrate or check:
             with opened(read_config()):
-                sys.exit(upkeep.maintain(**tasks))
-        app = create_app(**{name: value for name, value in options.items() if value is not None})
+                sys.exit(upkeep.maintain(backup, migrate, check))
+        if temporary:
+            options = throwaway.variables() | options
+        app = create_app(**options)
         if create_admin:
-            click.echo(f"{make_admin(create_admin)} is a super administrator")
-            return
+            return click.echo(f"{upkeep.make_admin(create_admin)} is a super administrator")
         rules.from_options(app, delay=delay, fail_rate=fail_rate)
         if reset:
             seed.reset(app.config["SEED_SET"])
-        elif name:
-            seed.expect(name)
-        sockets = listen(app)
-    except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
-        click.echo(f"halolight: {error}", err=True)
-        sys.exit(2)
+        elif "SEED_SET" in options:
+            seed.expect(options["SEED_SET"])
+        sockets = listening_sockets(app.config["HALOLIGHT_HOST"], app.config["PORT"])
     serve(app, sockets, ready=lambda: welcome(app, sockets))
-
-
-def listen(app: Flask) -> list[socket.socket]:
-    """Bind the host and the port of the configuration. Raises BadConfiguration."""
-    host, port = app.config["HALOLIGHT_HOST"], app.config["PORT"]
-    try:
-        return listening_sockets(host, port)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise BadConfiguration(f"PORT={port}: cannot listen there ({reason}); choose another with --port") from None
-
-
-def make_admin(email: str) -> str:
-    """Make the first super administrator (production seeds nobody). Raises BadConfiguration."""
-    password = os.environ.get("ADMIN_PASSWORD") or click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    try:
-        data = RegisterArgs().load({"email": email, "password": password})
-    except ValidationError as error:
-        name = "ADMIN_PASSWORD" if "password" in error.messages_dict else "--create-admin"
-        reason = next(iter(error.messages_dict.values()))[0]
-        raise BadConfiguration(f"{name}: {reason}") from None
-    try:
-        with engines.write():
-            role = Role.get(Role.name == "super_admin")
-            return User.register(
-                email=data["email"], role=role, password_hash=passwords.make_hash(data["password"])
-            ).email
-    except peewee.IntegrityError:
-        raise BadConfiguration(f"--create-admin: {data['email']} is taken") from None
 
 
 def welcome(app: Flask, sockets: list[socket.socket]) -> None:
@@ -210,27 +203,24 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--reset", "again", is_flag=True, help="First put the demo data back as it was seeded.")
+@click.option("--reset", is_flag=True, help="First put the demo data back as it was seeded.")
 @click.option("--set", "name", type=click.Choice(SETS), help="Which demo data, with --reset or in a new database.")
 @click.option("--users", type=click.IntRange(0), metavar="N", help="Then add users until there are N.")
 @click.option("--documents", type=click.IntRange(0), metavar="N", help="Then add documents until there are N.")
-def fill(again: bool, name: str | None, users: int | None, documents: int | None) -> None:
+def fill(reset: bool, name: str | None, users: int | None, documents: int | None) -> None:
     """Fill an empty database with the demo data; any other stays as it is.
 
     Users and documents that are added by number have the demo password, and go with the next --reset.
     """
-    try:
+    with refusals("seed"):
         app = create_app(**({"SEED_SET": name} if name else {}))
-        if again:
+        if reset:
             seed.reset(app.config["SEED_SET"])
         elif name:
             seed.expect(name)
         if not seed.seeded():
             raise seed.NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
-    except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
-        click.echo(f"seed: {error}", err=True)
-        sys.exit(2)
-    state = "is as it was seeded" if again else f"is there ({seed.age_in_days()} days old)"
+    state = "is as it was seeded" if reset else f"is there ({seed.age_in_days()} days old)"
     click.echo(f"The demo data ({seed.set_in_use()}) {state}.")
     if users is not None:
         seed.grow(User, seed.add_users, users)

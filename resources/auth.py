@@ -11,7 +11,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from database import engines
 from database.compiled import one
 from models import Mail, RefreshToken, Role, Session, User, Visit
-from resources.users import ME, USERNAME, MeSchema, password_field
+from resources.users import ME, USERNAME, MeSchema
 from web import fields, limits, passwords, security
 from web.api import Blueprint, Schema, answer, current_user, get_or_404, refuse, refuse_field
 
@@ -32,7 +32,7 @@ class LoginArgs(Schema):
 
 class RegisterArgs(Schema):
     email = fields.Email(required=True)
-    password = password_field(required=True)
+    password = passwords.Password(required=True)
     username = fields.Text(50, 3, validate=USERNAME)
     name = fields.Text(200)
     phone = fields.Text(50)
@@ -64,12 +64,12 @@ class ForgotArgs(Schema):
 
 class ResetArgs(Schema):
     token = fields.Text(2000, required=True)
-    password = password_field(required=True)
+    password = passwords.Password(required=True)
 
 
 class ChangePasswordArgs(Schema):
     current_password = fields.Text(128, strip=False, required=True, load_only=True)
-    new_password = password_field(required=True)
+    new_password = passwords.Password(required=True)
 
 
 TOKENS = TokensSchema()

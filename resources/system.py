@@ -18,6 +18,7 @@ from web import rules
 from web.api import Blueprint
 from web.config import VERSION
 from web.errors import DATABASE_ERRORS, refuse
+from web.openapi import document
 from web.security import refuse_401
 
 blp = Blueprint("system", __name__, description="For probes and monitoring")
@@ -98,7 +99,7 @@ def redoc():
 @documentation.get("/openapi.json")
 def openapi():
     """The API as an OpenAPI document"""
-    return jsonify(current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict())
+    return jsonify(document(current_app))
 
 
 @documentation.get("/docs/assets/<any('swagger_bundle.js', 'swagger_style.css'):name>")

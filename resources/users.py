@@ -10,7 +10,7 @@ from web import fields
 from web.allowances import notify
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, refuse, refuse_field
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
-from web.passwords import hash_password
+from web.passwords import Password, hash_password
 from web.security import allows, exceeds, refuse_without, write
 
 blp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts and their roles")
@@ -18,10 +18,6 @@ blp = Blueprint("users", __name__, url_prefix="/api/users", description="Account
 SUPER_ADMIN = "super_admin"
 CAN = {"type": "array", "items": {"type": "string"}, "description": "permissions, without wildcards"}
 USERNAME = validate.Regexp(r"^[\w.-]*$", error="Only letters, digits and _ - . are allowed.")
-
-
-def password_field(**options: Any) -> fields.Text:
-    return fields.Text(128, 6, strip=False, load_only=True, **options)
 
 
 class UserSchema(Schema):
@@ -37,7 +33,7 @@ class UserSchema(Schema):
     status = fields.Choice(User.STATUSES)
     role = fields.Text(200)
     role_id = fields.Id()
-    password = password_field()
+    password = Password()
     role_label = fields.String(dump_only=True)
     created_at = fields.Instant(dump_only=True)
     updated_at = fields.Instant(dump_only=True)

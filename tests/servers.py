@@ -110,11 +110,11 @@ def started(folder: Path, number: int, *options: str, first: str = "", **variabl
     return launched(command, folder, folder / f"server{number}.log", {**os.environ, **variables})
 
 
-def launched(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> Server:
-    """Run a command that starts HaloLight, and wait until it is ready."""
+def launched(command: list[str], folder: Path, log: Path, environment: dict[str, str], **options: Any) -> Server:
+    """Run a command that starts HaloLight, and wait until it is ready; `options` are those of Popen."""
     with log.open("a") as errors:
-        process = subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
+        process: subprocess.Popen[str] = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True, **options
         )
     output: list[str] = []
     assert process.stdout is not None

@@ -1,8 +1,15 @@
 """The OpenAPI document: loops over what it says of every route."""
 
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+from tests.conftest import ROOT
 
 # It is the same whatever the database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -78,6 +85,18 @@ def test_every_value_has_a_type_that_a_generator_of_clients_understands(spec):
             assert typed or "$ref" in value or "anyOf" in value, (name, key, value)
             assert value.get("type") != "array" or value["items"], (name, key)
             assert r"\Z" not in value.get("pattern", ""), (name, key)  # Python's own; elsewhere it is the letter
+
+
+def test_the_document_is_written_without_a_database(spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, str(ROOT / "halolight.py"), "--openapi"]
+    nowhere = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    for target in ([], ["api.json"]):
+        done = subprocess.run([*command, *target], env=nowhere, capture_output=True, encoding="utf-8", check=True)
+        text = Path(target[0]).read_text("utf-8") if target else done.stdout
+        assert json.loads(text) == spec and done.stderr == "" and "…" in text
+    refused = subprocess.run([*command, "nowhere/api.json"], capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr.startswith("Error: Could not open file 'nowhere/api.json'")
 
 
 def test_keys_that_come_later_are_not_forbidden(spec):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import http
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
+import click
 import flask_smorest
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
 
 from web.texts import CATALOGUE, INVALID
 
@@ -162,6 +165,20 @@ class Documented:
 
     def _register_pagination_header(self) -> None:
         """Nothing: smorest's own pages are not ours, and would leave an unused schema in the document."""
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The OpenAPI document of an application."""
+    return app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
+
+
+def write_document(app: Flask, path: str) -> None:
+    """Write the OpenAPI document of an application to a file, or with the path `-` to the console."""
+    try:
+        with click.open_file(path, "w", encoding="utf-8") as file:
+            file.write(json.dumps(document(app), ensure_ascii=False, indent=2) + "\n")
+    except OSError as error:
+        raise click.FileError(path, error.strerror) from None
 
 
 class DocumentedBlueprint(flask_smorest.Blueprint):

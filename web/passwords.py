@@ -13,12 +13,19 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from database import engines
 from models import FailedAttempt, User
-from web import limits
+from web import fields, limits
 from web.errors import refuse, refuse_until_a_minute_after
 from web.security import LOOPBACK, log
 
 #: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
+
+
+class Password(fields.Text):
+    """A new password, as it was typed."""
+
+    def __init__(self, **options: Any):
+        super().__init__(128, 6, strip=False, load_only=True, **options)
 
 
 def make_hash(password: str) -> str:

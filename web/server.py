@@ -25,6 +25,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from database import engines
 from web import limits
+from web.config import BadConfiguration
 from web.connections import SEND_BYTES, Channel
 from web.pruning import Pruner
 
@@ -36,17 +37,22 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0
 
 
 def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Bind `host`; `localhost` is both loopbacks on one port, or one where the machine has no IPv6. Raises OSError."""
-    if host != "localhost":
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return [bind(family, host, port)]
-    bound = [bind(socket.AF_INET, "127.0.0.1", port)]
+    """Bind `host`; `localhost` is both loopbacks on one port, or one where the machine has no IPv6.
+
+    Raises BadConfiguration.
+    """
+    bound: list[socket.socket] = []
     try:
+        if host != "localhost":
+            return [bind(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)]
+        bound.append(bind(socket.AF_INET, "127.0.0.1", port))
         bound.append(bind(socket.AF_INET6, "::1", bound[0].getsockname()[1]))
     except OSError as error:
-        if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-            bound[0].close()
-            raise
+        if not bound or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            for each in bound:
+                each.close()
+            reason = f"cannot listen there ({error.strerror or error}); choose another with --port"
+            raise BadConfiguration(f"PORT={port}: {reason}") from None
     return bound
 
 

@@ -94,7 +94,6 @@ def init_app(app: Flask) -> None:
     app.extensions["last_requests"] = deque(maxlen=limits.REQUESTS)
     app.before_request(begin)
     app.after_request(partial(remember, app.extensions["last_requests"]))
-    watch(engines.db.obj)
 
 
 def watch(database: Any) -> None:

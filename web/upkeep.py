@@ -1,21 +1,30 @@
-"""What an operator has done to the database besides serving it: copies, migrations, and looking for damage."""
+"""What an operator has done to the database besides serving it: copies, migrations, a first administrator, checks."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from peewee import fn
+import marshmallow as ma
+from peewee import IntegrityError, fn
 
 from database import base, engines
 from database import migrate as migrations
 from database.backup import copy_to
 from database.rules import ROWS
 from database.turns import unhurried
-from models import Document, File, FilePart
+from models import Document, File, FilePart, Role, User
+from web import fields, passwords
+from web.config import BadConfiguration
+
+
+class AdminArgs(ma.Schema):
+    email = fields.Email(required=True, data_key="--create-admin")
+    password = passwords.Password(required=True, data_key="ADMIN_PASSWORD")
 
 
 def maintain(backup: str | None, migrate: bool, check: bool) -> int:
@@ -34,6 +43,22 @@ def maintain(backup: str | None, migrate: bool, check: bool) -> int:
         click.echo("\n".join(damage) or "no damage found")
     engines.db.close_all()
     return 1 if damage else 0
+
+
+def make_admin(email: str) -> str:
+    """Make the first super administrator (production seeds nobody); the e-mail address. Raises BadConfiguration."""
+    password = os.environ.get("ADMIN_PASSWORD") or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    try:
+        data = AdminArgs().load({"--create-admin": email, "ADMIN_PASSWORD": password})
+        hashed = passwords.make_hash(data["password"])
+        with engines.write():
+            role = Role.get(Role.name == "super_admin")
+            return User.register(email=data["email"], role=role, password_hash=hashed).email
+    except ma.ValidationError as error:
+        name, (reason, *_) = next(iter(error.messages_dict.items()))
+        raise BadConfiguration(f"{name}: {reason}") from None
+    except IntegrityError:
+        raise BadConfiguration(f"--create-admin: {data['email']} is taken") from None
 
 
 def find_damage() -> Iterator[str]:
