@@ -32,9 +32,9 @@ class FolderSchema(Schema):
 
 
 class FolderTreeSchema(Schema):
-    id = fields.Integer()
-    name = fields.String()
-    children = fields.List(fields.Nested(lambda: reply_schema(FolderTreeSchema())))
+    id = fields.Integer(dump_only=True)
+    name = fields.String(dump_only=True)
+    children = fields.List(fields.Nested(lambda: reply_schema(FolderTreeSchema())), dump_only=True)
 
 
 class FolderArgs(LongPageArgs):
