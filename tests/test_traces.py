@@ -42,7 +42,9 @@ def test_a_write_shows_its_transaction_with_the_rows_that_it_changed(demo):
     texts = [text for text, _ in statements]
     assert texts[1] == "BEGIN" and texts[-1] == "COMMIT"
     assert texts.count("COMMIT") == texts.count('INSERT INTO "document_tags') == 1
-    assert ('INSERT INTO "documents', 1) in statements and ('INSERT INTO "document_tags', None) in statements
+    # On Postgres it goes with the next statement, and nobody asks how many rows it made.
+    tags = 2 if isinstance(engines.db.obj, engines.SQLite) else None
+    assert ('INSERT INTO "documents', 1) in statements and ('INSERT INTO "document_tags', tags) in statements
 
 
 def test_a_request_that_is_refused_shows_why(app, demo):
@@ -88,9 +90,9 @@ def test_what_is_long_is_not_kept(app, demo, monkeypatch):
     kept = app.extensions["last_requests"]
     demo.post("/api/files/upload", data={"file": (io.BytesIO(b"x" * 60_000), "x.bin")})
     demo.post("/api/documents", {"title": "x", "content": "word " * 50_000})
-    values = [value for trace in kept for _, values, *_ in traces.Trace(*trace).statements for value in values]
+    values = [value for trace in kept for each in traces.Trace(*trace).statements for value in each.values]
     assert any("bytes" in str(value) for value in values)
-    assert all(len(str(value)) <= limits.VALUE_CHARACTERS + 1 for value in values)
+    assert all(len(str(value)) <= limits.VALUE_CHARACTERS for value in values)
     monkeypatch.setattr(limits, "STATEMENTS", 1)
     data = explained(demo, demo.get("/api/tasks?colour=red"))
     assert data["ignoredParams"] == ["colour"]

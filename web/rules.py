@@ -20,7 +20,7 @@ from typing import Any
 
 import jwt
 import marshmallow as ma
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, after_this_request, current_app, request
 from marshmallow import validate
 
 from models import User
@@ -162,7 +162,6 @@ def init_app(app: Flask) -> None:
     # Whoever sleeps holds a thread: half of them stay for everybody else.
     app.extensions["sleepers"] = threading.BoundedSemaphore(app.config["THREADS"] // 2)
     app.before_request(interfere)
-    app.after_request(cut)
 
 
 def from_options(app: Flask, **options: str | None) -> None:
@@ -231,7 +230,8 @@ def interfere() -> None:
     effects = rules.apply(asked, dict(wishes(asked)))
     if "delay" in effects:
         context.headers["X-Demo-Delay"] = str(sleep(random.randint(*effects["delay"])))
-    context.cut = "body" in effects
+    if "body" in effects:
+        after_this_request(cut)
     status = effects.get("status")
     if status == 401:
         sent = "Authorization" in asked.headers
@@ -265,8 +265,8 @@ def sleep(milliseconds: int) -> int:
 
 
 def cut(response: Response) -> Response:
-    """Let a reply end in the middle of its body if a rule says so: it is shorter than its Content-Length says."""
-    if g.get("cut") and response.content_length:
+    """Let a reply end in the middle of its body: it is shorter than its Content-Length says."""
+    if response.content_length:
         response.response = _first_half(response.response, response.content_length // 2)
     return response
 

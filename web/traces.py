@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app
+from peewee import SqliteDatabase
 
 from database import engines
 from web import limits
@@ -39,8 +40,8 @@ class Trace(NamedTuple):
     request_id: str
     endpoint: str | None
     rule: Any
-    #: The first ones: text, values, seconds, rows.
-    statements: list[tuple[str, list[Any], float, int | None]]
+    #: The first ones.
+    statements: list[Statement]
     queries: int
     database_seconds: float
 
@@ -71,6 +72,11 @@ class Statement:
         self.rows = len(rows)
         return rows
 
+    def shorten(self) -> None:
+        """Leave long texts and bytes out, which would stay in memory with it."""
+        self.sql = self.sql[: limits.STATEMENT_CHARACTERS]
+        self.values = [_short(value) for value in (self.values or ())[: limits.VALUES]]
+
     def fetchone(self) -> Any:
         began = time.perf_counter()
         row = self.cursor.fetchone()
@@ -78,6 +84,13 @@ class Statement:
         if row is not None and self.cursor.rowcount < 0:  # psycopg has counted them
             self.rows = (self.rows or 0) + 1
         return row
+
+
+def _short(value: Any) -> Any:
+    """A bound value: of a long text the beginning, of bytes their number."""
+    if isinstance(value, str) and len(value) > limits.VALUE_CHARACTERS:
+        return f"{value[: limits.VALUE_CHARACTERS - 1]}…"
+    return f"{len(value)} bytes" if isinstance(value, (bytes, memoryview)) else value
 
 
 class _Running(threading.local):
@@ -98,29 +111,34 @@ def init_app(app: Flask) -> None:
 
 def watch(database: Any) -> None:
     """Note down what requests ask of a database, and their transactions."""
-    for name, text in (("execute_sql", ""), ("defer_sql", ""), ("begin", "BEGIN"), ("commit", "COMMIT")):
-        setattr(database, name, _noting(getattr(database, name), text))
+    on_sqlite = isinstance(database, SqliteDatabase)
+    # On SQLite what is deferred goes by `execute_sql`, on Postgres COMMIT does.
+    for name in ("execute_sql",) if on_sqlite else ("execute_sql", "defer_sql"):
+        setattr(database, name, _noting(getattr(database, name)))
+    for name in ("begin", "commit") if on_sqlite else ("begin",):
+        noted = _noting(partial(_without_statement, getattr(database, name)))
+        setattr(database, name, partial(noted, name.upper()))
 
 
-def _noting(ask: Callable[..., Any], text: str) -> Callable[..., Any]:
-    """`ask`, a method of a database, noted down as `text`, or as the statement that it is given."""
+def _without_statement(ask: Callable[[], Any], sql: str, values: Any) -> Any:
+    return ask()
 
-    def noted(sql: Any = None, values: Any = None) -> Any:
-        arguments = () if sql is None else (sql, values)
+
+def _noting(ask: Callable[[str, Any], Any]) -> Callable[..., Any]:
+    """`ask`, a method of a database that takes a statement, so that it notes that down."""
+
+    def noted(sql: str, values: Any = None) -> Any:
         statements = _running.statements
         if statements is None:
-            return ask(*arguments)
-        statement = Statement(text or sql, values)
+            return ask(sql, values)
+        statement = Statement(sql, values)
         statements.append(statement)
-        _running.statements = None  # what it asks by the others is noted down already
         began = time.perf_counter()
-        try:
-            cursor = statement.cursor = ask(*arguments)
-        finally:
-            statement.seconds = time.perf_counter() - began
-            _running.statements = statements
+        cursor = ask(sql, values)
+        statement.seconds = time.perf_counter() - began
         if cursor is None:
             return None
+        statement.cursor = cursor
         if cursor.rowcount >= 0:
             statement.rows = cursor.rowcount
         return statement
@@ -141,6 +159,10 @@ def remember(kept: deque[tuple[Any, ...]], response: Response) -> Response:
     seconds, in_database = time.perf_counter() - g.started, 0.0
     for each in statements:
         in_database += each.seconds
+        each.cursor = None
+    if request.method != "GET" or len(request.query_string) > limits.REMEMBERED:
+        for each in statements:
+            each.shorten()
     g.headers["Server-Timing"] = server_timing(seconds, in_database, len(statements))
     if g.ignored_params:
         g.ignored_params = [name for name in g.ignored_params if name not in _IGNORED_BY_US]
@@ -148,17 +170,17 @@ def remember(kept: deque[tuple[Any, ...]], response: Response) -> Response:
         (
             engines.now(),
             request.method,
-            request.path[:500],
-            request.query_string[:500],
+            request.path,
+            request.query_string,
             response.status_code,
             seconds,
             g.caller.id if "caller" in g else None,
             g.ignored_fields and [str(name)[:200] for name in g.ignored_fields[:20]],
-            g.ignored_params and [name[:200] for name in g.ignored_params[:20]],
+            g.ignored_params,
             g.request_id,
             request.endpoint,
             request.url_rule,
-            [_short(each) for each in statements[: limits.STATEMENTS]],
+            statements[: limits.STATEMENTS],
             len(statements),
             in_database,
         )
@@ -170,19 +192,6 @@ def server_timing(seconds: float, in_database: float, queries: int) -> str:
     """The header in which the developer tools of a browser look for these times, in milliseconds."""
     noun = "query" if queries == 1 else "queries"
     return f'app;dur={seconds * 1000:.1f}, db;dur={in_database * 1000:.1f};desc="{queries} {noun}"'
-
-
-def _short(statement: Statement) -> tuple[str, list[Any], float, int | None]:
-    """A statement without the long texts and bytes in it, which would stay in memory with it."""
-    values = [value if type(value) is int else _value(value) for value in (statement.values or ())[: limits.VALUES]]
-    return statement.sql[: limits.STATEMENT_CHARACTERS], values, statement.seconds, statement.rows
-
-
-def _value(value: Any) -> Any:
-    """A bound value, of a long text the beginning."""
-    if isinstance(value, str):
-        return value if len(value) <= limits.VALUE_CHARACTERS else f"{value[: limits.VALUE_CHARACTERS]}…"
-    return f"{len(value)} bytes" if isinstance(value, (bytes, memoryview)) else value
 
 
 def latest() -> list[dict[str, Any]]:
@@ -198,18 +207,20 @@ def find(request_id: str) -> Trace | None:
 
 def shown(trace: Trace) -> dict[str, Any]:
     """A request without its tokens."""
-    query = trace.query.decode("utf-8", "replace")
+    query = trace.query[:500].decode("utf-8", "replace")
     return {
         **trace._asdict(),
-        "path": masked(f"{trace.path}?{query}" if query else trace.path),
+        "path": masked(f"{trace.path[:500]}?{query}" if query else trace.path[:500]),
         "ms": round(trace.seconds * 1000),
         "ignored_fields": [masked(name) for name in trace.ignored_fields],
-        "ignored_params": [masked(name) for name in trace.ignored_params],
+        "ignored_params": [masked(name[:200]) for name in trace.ignored_params[:20]],
     }
 
 
 def explained(trace: Trace) -> dict[str, Any]:
     """A request with its statements, and who may send it: None is everybody, an empty list whoever is logged in."""
+    for each in trace.statements:
+        each.shorten()
     permissions = getattr(current_app.view_functions.get(trace.endpoint or ""), "permissions", None)
     return {
         **shown(trace),
@@ -219,11 +230,11 @@ def explained(trace: Trace) -> dict[str, Any]:
         "database_ms": round(trace.database_seconds * 1000, 2),
         "statements": [
             {
-                "sql": sql,
-                "values": [None if value is None else masked(str(value)) for value in values],
-                "rows": rows,
-                "ms": round(seconds * 1000, 2),
+                "sql": each.sql,
+                "values": [None if value is None else masked(str(value)) for value in each.values],
+                "rows": each.rows,
+                "ms": round(each.seconds * 1000, 2),
             }
-            for sql, values, seconds, rows in trace.statements
+            for each in trace.statements
         ],
     }
