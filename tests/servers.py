@@ -104,7 +104,7 @@ def started(folder: Path, number: int, *options: str, first: str = "", **variabl
 
     `first` is Python that its process runs before, such as another value for one of web.limits.
     """
-    script = ["-c", f"{first}; import halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
+    script = ["-c", f"{first}\nimport halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
     command = [sys.executable, *script, "--port", "0", *options]
     variables = {"PYTHONPATH": str(ROOT), **variables}
     return launched(command, folder, folder / f"server{number}.log", {**os.environ, **variables})

@@ -326,3 +326,21 @@ def test_the_end_of_a_server_behind_a_proxy_leaves_no_kept_connection_unanswered
             wire.send("GET", "/health")
             assert wire.reply()[1]["connection"] == "close" and wire.rest() == 0
         assert server.process.wait(3) == 0
+
+
+#: The signal comes in the moment in which bytes of a reply were sent, and not yet counted as sent.
+SIGNAL = """
+import os, signal
+from waitress import wasyncore
+once, send = iter([signal.SIGTERM]), wasyncore.dispatcher.send
+wasyncore.dispatcher.send = lambda *a, **o: (send(*a, **o), [os.kill(os.getpid(), each) for each in once])[0]
+"""
+
+
+def test_a_signal_while_a_reply_is_sent_does_not_send_it_twice(serve):
+    server = serve(first=SIGNAL, TRUSTED_PROXY="127.0.0.1")
+    with connected(server) as wire:
+        for number in ("first", "second"):
+            wire.send("GET", "/health", X_Request_ID=number)
+            assert wire.reply()[1]["x-request-id"] == number
+    assert server.process.wait(3) == 0

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -170,11 +171,8 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     # 1 % of their requests, with 32 three quarters (docs/performance.md, "The tail").
     dispatcher.set_thread_count(app.config["THREADS"])
     channels: dict[int, Any] = {}
-    for bound in sockets:
-        Listener(app, channels, bound, dispatcher, adjustments(app))
-    # Set SIGINT too: a shell that starts a program in the background lets it ignore SIGINT.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    listeners = [Listener(app, channels, bound, dispatcher, adjustments(app)) for bound in sockets]
+    ended = end_at_a_signal(wake=listeners[0].pull_trigger)
     # Objects made at the start live forever. Exclude them from garbage collection, which otherwise pauses every
     # request for 50 ms.
     gc.collect()
@@ -183,14 +181,32 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     pruner.start()
     try:
         ready()
-        while True:
+        while not ended.is_set():
             wasyncore.loop(timeout=limits.SWEEP_SECONDS, map=channels, use_poll=True, count=1)
-    except KeyboardInterrupt:
         drain(channels, seconds=10, proxied=bool(app.config["TRUSTED_PROXY"]))
     finally:
         dispatcher.shutdown(timeout=1)
         pruner.stop()
         engines.db.close_all()
+
+
+def end_at_a_signal(wake: Callable[[], None]) -> threading.Event:
+    """An event that SIGINT and SIGTERM set; the second of them raises KeyboardInterrupt.
+
+    The first must not: raised while a reply is being sent, it would be sent again from where it was.
+    """
+    ended = threading.Event()
+
+    def end(number: int, frame: Any) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt
+        ended.set()
+        wake()
+
+    # SIGINT too: a shell that starts a program in the background lets it ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return ended
 
 
 def drain(channels: dict[int, Any], seconds: float, proxied: bool) -> None:
