@@ -36,6 +36,18 @@ HALOLIGHTS = ("halolight1", "halolight2")
 CHOSEN = {"JWT_SECRET": "j" * 32, "POSTGRES_PASSWORD": "p" * 48, "SEED_DEMO": "true", "LOGIN_RATE_LIMIT": "4"}
 LOGIN = {"email": "admin@example.com", "password": "123456"}
 TEXT = {"capture_output": True, "text": True}
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+NO_NGINX = "there is no nginx: apt-get install nginx-light"
+#: What stands around our configuration.
+MAIN = """
+daemon off; worker_processes 2; pid nginx.pid; error_log error.log; {user}
+events {{ worker_connections 1024; }}
+http {{
+    access_log access.log;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+    include {configuration};
+}}
+"""
 GONE = (OSError, http.client.HTTPException)
 
 
@@ -248,17 +260,75 @@ def test_services_start_in_order_and_have_time_to_end():
     assert int(SERVICES["halolight1"]["stop_grace_period"].removesuffix("s")) > 10
 
 
-# --- nginx before two processes on one Postgres ----------------------------------------------------------------------
+# --- docs/deploying.md -----------------------------------------------------------------------------------------------
 
-MAIN = """
-daemon off; worker_processes 2; pid nginx.pid; error_log error.log; {user}
-events {{ worker_connections 1024; }}
-http {{
-    access_log access.log;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-    include {configuration};
-}}
-"""
+DOCS = (ROOT / "docs" / "deploying.md").read_text()
+
+
+def test_the_documented_configuration_without_containers_is_taken_by_nginx(tmp_path):
+    if NGINX is None:
+        pytest.skip(NO_NGINX)
+    (command,) = re.findall("^(sed .*) > /etc/nginx/conf.d/", DOCS, re.MULTILINE)
+    configuration = subprocess.run(command, shell=True, cwd=ROOT, check=True, **TEXT).stdout
+    assert re.findall(r"server (\S+) fail", configuration) == ["127.0.0.1:8001", "127.0.0.1:8002"]
+    # With the lines about the certificate, too.
+    configuration = re.sub("# (listen|ssl_certificate)", r"\1", configuration).replace("/etc/nginx", str(tmp_path))
+    for port in ("80", "443 ssl"):
+        configuration = configuration.replace(f"listen {port};", f"listen 127.0.0.1:{free_port()}{port[3:]};")
+    names = ["-keyout", tmp_path / "halolight.key", "-out", tmp_path / "halolight.crt", "-subj", "/CN=localhost"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", *names], check=True, **TEXT)
+    (tmp_path / "halolight.conf").write_text(configuration)
+    (tmp_path / "nginx.conf").write_text(MAIN.format(user="", configuration=tmp_path / "halolight.conf"))
+    tested = subprocess.run([NGINX, "-t", "-p", tmp_path, "-c", "nginx.conf"], **TEXT)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_the_same_driver_is_installed_everywhere():
+    pins = {re.search(r"psycopg\[binary\]==[0-9.]+", text)[0] for text in (DOCS, *instructions()) if "psycopg[" in text}
+    assert len(pins) == 1 and pins.pop() in (ROOT / "requirements-dev.txt").read_text()
+
+
+def test_a_trusted_proxy_is_believed_under_every_server(make_app):
+    claims = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Host": "localhost:3000", "X-Forwarded-Proto": "https"}
+    for proxy, address, origin in (
+        ("127.0.0.1", "9.9.9.9", "https://localhost:3000"),
+        ("10.0.0.1", "127.0.0.1", "http://localhost"),
+    ):
+        http = make_app(TRUSTED_PROXY=proxy).test_client()  # no server but the protocol that all of them speak
+        user = http.post("/api/auth/login", json=LOGIN, headers=claims).json
+        headers = {**claims, "Authorization": f"Bearer {user['accessToken']}"}
+        sessions = http.get("/api/auth/sessions", headers=headers).json["data"]["items"]
+        assert [row["address"] for row in sessions if row["current"]] == [address]
+        assert user["user"]["avatar"].startswith(f"{origin}/api/avatars/")
+
+
+# --- What must not belong to one process -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_two_processes_know_the_same_secret_sessions_attempts_and_links(serve):
+    one, other = (serve(LOGIN_RATE_LIMIT="4") for _ in range(2))
+    token = one.log_in()
+    files = other.call("GET", "/api/files?pageSize=1", None, token)[1]["data"]["items"]
+    link = files[0]["url"].removeprefix(other.url)  # signed by the one with the secret that both have
+    assert (one.ask("GET", link)[0], other.ask("GET", link)[0]) == (200, 200)
+    assert other.call("POST", "/api/auth/logout", {}, token)[0] == 200
+    status, body = one.call("GET", "/api/users/me", None, token)
+    assert (status, body["error"]["reason"]) == (401, "revoked_session")
+    guesses = [server.call("POST", "/api/auth/login", {**LOGIN, "password": "wrong"})[0] for server in (one, other) * 3]
+    assert guesses == [401] * 4 + [429] * 2
+    mail = {"email": "demo@halolight.h7ml.cn"}
+    assert one.call("POST", "/api/auth/forgot-password", mail)[0] == 200
+    sent = other.call("GET", "/api/demo/mails")[1]["data"]["items"][0]["link"].partition("token=")[2]
+    replies = [
+        server.call("POST", "/api/auth/reset-password", {"token": sent, "password": "654321"})[0]
+        for server in (other, one)
+    ]
+    assert replies == [200, 400]
+    assert one.log_in(mail["email"], "654321")
+
+
+# --- nginx before two processes on one Postgres ----------------------------------------------------------------------
 
 
 @dataclass
@@ -299,6 +369,11 @@ class Deployment:
     def log(self):
         return "".join((self.folder / f"{name}.log").read_text() for name in HALOLIGHTS)
 
+    def connections(self):
+        """The connections of nginx to both processes."""
+        found = [psutil.Process(server.process.pid).net_connections("tcp") for server in self.servers.values()]
+        return [each for every in found for each in every if each.raddr and each.laddr.port in self.ports.values()]
+
     def down(self):
         self.nginx.terminate()
         self.nginx.wait(10)
@@ -319,13 +394,10 @@ def until(holds, seconds=20):
         time.sleep(0.02)
 
 
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-
-
 @pytest.fixture(scope="module")
 def deployment(container, postgres, tmp_path_factory):
     if NGINX is None:
-        pytest.skip("no nginx: apt-get install nginx-light")
+        pytest.skip(NO_NGINX)
     name = f"deploy_{os.getpid()}"
     with psycopg.connect(postgres("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -358,6 +430,12 @@ def test_a_file_of_nine_megabytes_comes_back_whole_and_in_ranges(deployment):
             connection.request("GET", path, headers=headers)
             reply = connection.getresponse()
             assert reply.status == (206 if headers else 200) and reply.read() == expected
+    with ExitStack() as stack:
+        for _ in range(5):
+            reader = stack.enter_context(socket.create_connection(("127.0.0.1", deployment.ports["nginx"])))
+            reader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        until(lambda: b" 200 " in reader.recv(20))
+        until(lambda: not deployment.connections())  # nginx has it all: who does not read on keeps nothing waiting
 
 
 def from_address(deployment, source, method, path, body=None, **headers):
@@ -427,10 +505,6 @@ def test_a_process_that_is_killed_answers_reads_elsewhere_and_no_write_is_sent_t
     deployment.start(HALOLIGHTS[0])
 
 
-def connections(server):
-    return psutil.Process(server.process.pid).net_connections("tcp")
-
-
 class Load:
     """Clients that ask without a pause, each the same things again: half of them read, the others write."""
 
@@ -440,10 +514,16 @@ class Load:
         self.pool = ThreadPoolExecutor(clients)
         self.clients = [self.pool.submit(self.write if number % 2 else self.read) for number in range(clients)]
 
-    def ask(self, *request):
-        status, reply = self.front.call(*request, token=self.token)
-        self.replies[request[0], status] += 1
-        return reply
+    def ask(self, method, path, body=None):
+        id = uuid.uuid4().hex
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}", "X-Request-ID": id}
+        with closing(http.client.HTTPConnection(self.front.url.removeprefix("http://"), timeout=30)) as connection:
+            connection.request(method, path, json.dumps(body), headers)
+            reply = connection.getresponse()
+            text = json.loads(reply.read())
+        self.replies[method, reply.status, text["message"]] += 1
+        assert reply.getheader("X-Request-ID") == id or text["error"]["requestId"] == id, "the reply to another request"
+        return text
 
     def read(self):
         while not self.ended.is_set():
@@ -467,7 +547,7 @@ class Load:
         for client in self.clients:
             client.result(30)
         self.pool.shutdown()
-        return {request: number for request, number in self.replies.items() if request[1] not in (200, 201)}
+        return {request: number for request, number in self.replies.items() if request[1] > 201}
 
 
 def test_a_kill_under_load_loses_no_request_but_writes_in_flight(deployment):
@@ -480,7 +560,7 @@ def test_a_kill_under_load_loses_no_request_but_writes_in_flight(deployment):
     deployment.start(HALOLIGHTS[0])
     load.go_on(200)
     lost = load.end()
-    assert {status for _, status in lost} <= {503} and "GET" not in {method for method, _ in lost}
+    assert {status for _, status, _ in lost} <= {503} and "GET" not in {method for method, *_ in lost}
     assert sum(lost.values()) <= 4  # one of each client that writes
 
 
@@ -488,11 +568,11 @@ def test_a_kill_under_load_loses_no_request_but_writes_in_flight(deployment):
 def test_a_rolling_restart_under_load_loses_no_request(deployment, amount):
     load = Load(deployment.front)
     for name in (HALOLIGHTS[::-1] * 10)[: amount(1, 20)]:
+        time.sleep(2)  # until nginx asks the other one again, as docs/deploying.md says
         load.go_on(100)
         deployment.servers[name].stop()
         load.go_on(100)
         deployment.start(name)
-        time.sleep(2)  # until nginx tries it again, as docs/deploying.md says
     load.go_on(100)
     assert load.end() == {}
 
@@ -511,16 +591,14 @@ def test_a_hundred_clients_that_send_byte_by_byte_reach_no_process_before_they_a
                 client.sendall(request[40 + sent :][:1] if number % 2 else request[-20 + sent :][:1])
             assert deployment.front.call("POST", "/api/auth/login", LOGIN)[0] == 200
             time.sleep(0.1)
-        taken = [c for server in deployment.servers.values() for c in connections(server) if c.raddr]
-        assert len([c for c in taken if c.laddr.port in deployment.ports.values()]) < 50
+        assert len(deployment.connections()) < 50
         clients[0].sendall(request[-17:])
         assert clients[0].recv(15) == b"HTTP/1.1 200 OK"
 
 
 def test_with_no_process_left_nginx_says_so_in_the_envelope(deployment):
     for server in deployment.servers.values():
-        server.process.terminate()
-    for server in deployment.servers.values():
+        server.process.kill()
         server.stop()
     status, body = deployment.front.call("GET", "/api/users", X_Request_ID="mine")
     assert (status, body["error"]["code"], body["error"]["requestId"]) == (503, "SERVICE_UNAVAILABLE", "mine")
