@@ -149,9 +149,9 @@ def test_it_waits_for_a_moment_in_which_nobody_writes(person, pruner, clock):
     clock(731 * DAY)
     with engines.write():
         pruner.start()
-        pruner._thread.join(1.5)
+        pruner.join(1.5)
         assert Visit.get_by_id(visit.id)
-    pruner._thread.join(0.5)  # a quiet moment is a second
+    pruner.join(0.5)  # a quiet moment is a second
     assert Visit.get_by_id(visit.id)
 
 

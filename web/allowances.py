@@ -4,8 +4,6 @@ The limits stand with their reasons in `web/limits.py`. A view calls these by na
 which, it writes; a refusal takes everything back that was written with it.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager

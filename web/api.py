@@ -3,8 +3,6 @@
 A resource also takes `Schema`, `current_user`, `refuse` and `refuse_field` from here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from copy import copy
 from functools import wraps
@@ -47,7 +45,7 @@ class Blueprint(openapi.DocumentedBlueprint):
 
     @staticmethod
     def public(view: Callable[..., Any]) -> Callable[..., Any]:
-        """Let everybody in. It stands where `require` would, so that nobody forgets either by accident."""
+        """Let everybody call the view. Each view has this or `require`, so that neither is forgotten."""
         view.public = True  # type: ignore[attr-defined]
         return view
 
@@ -115,14 +113,14 @@ class Blueprint(openapi.DocumentedBlueprint):
 
 
 def shown(result: Any) -> Any:
-    """The result of a view as replies show it: a model instance is selected again with `visible_to`."""
+    """What the reply shows of a result: an instance of a model is selected anew with `visible_to`, as lists do."""
     if isinstance(result, BaseModel):
         return compiled.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
     return result
 
 
 def answer(result: Any) -> Response:
-    """The reply to a view's result, for a view that opens its transaction itself: to be built before that ends."""
+    """The reply to a view's result. A view with `write=False` builds it inside its own transaction."""
     return g.build(result)
 
 
@@ -132,7 +130,7 @@ def manages(model: type[BaseModel]) -> bool:
 
 
 def sees_all(model: type[BaseModel]) -> bool:
-    """Whether the caller may read other people's rows of this model; who manages it may."""
+    """Whether the caller may read other people's rows of this model (`manage` of it includes that)."""
     return current_user.allows(f"{model.RESOURCE}:view-all") if model.RESOURCE else model.WHOSE == "nobody"
 
 
@@ -162,10 +160,11 @@ def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[A
 
 
 def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]:
-    """The requested page of `selector(user, manage)`, filtered and sorted by `args`.
+    """The requested page of a select, filtered and sorted by `args`.
 
-    Pass the selector itself, not its result (`paginate(Task.visible_to, args)`): it is compiled to SQL once, with
-    placeholders for the values. With `scope=mine`, users who may see everybody's rows get what all others would.
+    Pass the selector itself, uncalled: `paginate(Task.visible_to, args)`. It becomes SQL only once for each
+    combination of filters, with a placeholder for each value: `… WHERE (t1.status IN (?)) ORDER BY … LIMIT ?`.
+    With `scope=mine`, users who may see everybody's rows get what all others would.
     """
     everything = args.get("scope") != "mine" and sees_all(compiled.model_of(selector))
     rows, total = compiled.page(selector, args, current_user.id, everything)
@@ -174,14 +173,14 @@ def paginate(selector: Callable[..., Select], args: dict[str, Any]) -> list[Any]
 
 
 def paginate_list(items: list[Any], args: dict[str, Any]) -> list[Any]:
-    """The requested page of a list that is not in the database."""
+    """The requested page of a list."""
     set_page(args, len(items))
     start = (args["page"] - 1) * args["page_size"]
     return items[start : start + args["page_size"]]
 
 
 def set_page(args: dict[str, Any], total: int) -> None:
-    """Say in body and headers which page this is: X-Total-Count, and Link (RFC 8288) with relative references."""
+    """Add which page it is to the reply: total and pages in the body, X-Total-Count, and Link (RFC 8288)."""
     page, size = args["page"], args["page_size"]
     pages = -(-total // size)
     g.page = {"total": total, "page": page, "pageSize": size, "totalPages": pages}
@@ -192,7 +191,7 @@ def set_page(args: dict[str, Any], total: int) -> None:
 
 
 def links(path: str, query: str, page: int, pages: int) -> str:
-    """The pages around this one: `</api/users?pageSize=2&page=1>; rel="first", …`."""
+    """The header `Link` with the pages around this one: `</api/users?pageSize=2&page=1>; rel="first", …`."""
     others = urlencode([(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key != "page"])
     path = f"{path}?{others}&" if others else f"{path}?"
     numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": max(pages, 1)}
@@ -206,9 +205,9 @@ def links(path: str, query: str, page: int, pages: int) -> str:
 def get_all_or_404(
     selector: Callable[..., Select], ids: Iterable[int], change: Callable[[Any], Expression] | None = None
 ) -> list[int]:
-    """The ids of a batch to be changed, each once: 404 or 403 if `get_or_404` would refuse one of them.
+    """The ids of a batch without duplicates; 404 or 403 if `get_or_404` would refuse one of them.
 
-    Without a rule in `change`, the owner and everybody whom a row is shared with may change it.
+    `change` is a rule as for `get_or_404`; None: the owner, and everybody whom the row is shared with.
     """
     wanted, model = set(ids), compiled.model_of(selector)
     if len(_visible(selector, wanted, sees_all(model))) < len(wanted):
@@ -226,10 +225,10 @@ def get_all_or_404(
 def references(
     field: str, selector: Callable[..., Select], ids: Any, shown_in: tuple[Callable[..., Select], Any] | None = None
 ) -> None:
-    """400 on `field` if an id (or one of a list of ids) names no row that the caller may see.
+    """400 on `field` if an id (or one of a list of ids) is not of a row that the caller may see.
 
-    `shown_in`, a rule and a column of its model, allows an id that the caller sees there as well: filters take the
-    author of a document in sight, though inactive.
+    `shown_in`, a selector and a column, allows ids in that column as well: so a list can be filtered by the author of
+    a visible document, even if that user is inactive and no longer selectable.
     """
     if ids is None:
         return
@@ -244,9 +243,10 @@ def references(
 
 
 def _visible(selector: Callable[..., Select], ids: set[int], everything: bool, column: Any = None) -> set[int]:
-    """Those of `ids` that stand in `column` (by default the id) of a row of `selector(user, everything)`."""
+    """Those of `ids` that are in `column` (by default the id) of a row of `selector(user, everything)`."""
     model = compiled.model_of(selector)
     column = model.id if column is None else column
+    found = model.select(column).where(column.in_(ids)).distinct()
+    # Only the condition of the select: its columns and joins are not needed. None: it has no condition.
     condition = cast(Any, selector(current_user.id, everything))._where
-    found: Any = model.select(column).where(column.in_(ids)).distinct()
     return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}

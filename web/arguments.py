@@ -1,7 +1,5 @@
 """What lists and batches take."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import marshmallow as ma

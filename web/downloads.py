@@ -4,8 +4,6 @@ What a browser may do with a file is decided by its bytes alone. A name or a typ
 claim: HTML that calls itself a picture would otherwise run here, as a page of ours.
 """
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Refusals, and the one exit by which every error leaves in the envelope."""
-
-from __future__ import annotations
+"""Refusals, and the one place where every error becomes a reply in the envelope."""
 
 import errno
 import http
@@ -17,16 +15,12 @@ from werkzeug.exceptions import HTTPException
 
 from database import base
 from web import limits
-from web.openapi import Documented, ErrorSchema, camel_case
+from web.openapi import DocumentedApi, ErrorSchema, camel_case
 from web.texts import code_of, translate
 
 log = logging.getLogger("halolight")
-#: Codes that are not the status' standard phrase in capitals.
-CODES = {
-    413: "PAYLOAD_TOO_LARGE",
-    416: "RANGE_NOT_SATISFIABLE",
-    500: "INTERNAL_ERROR",
-}
+#: `error.code` of a status; of any other it is the standard phrase in capitals (404: NOT_FOUND).
+CODES = {413: "PAYLOAD_TOO_LARGE", 416: "RANGE_NOT_SATISFIABLE", 500: "INTERNAL_ERROR"}
 TEXTS = {
     400: "The request cannot be understood",
     401: "Log in first",
@@ -41,17 +35,17 @@ TEXTS = {
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",
 }
-#: The text of a 503 where a disk is full.
+#: The text of a 503 if a disk is full.
 NO_ROOM = "The server has no room for this at the moment"
-#: Whatever a database may raise: SQLite also while rows are fetched, where Peewee does not look.
+#: Every error of a database. Peewee wraps those of a statement, but not those of SQLite while rows are fetched.
 DATABASE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError)
-#: Errors of the database that are ours, as are SQLite's plain "error" and a statement after one that failed.
+#: Those that a wrong statement causes, and not an outage. So do the two codes that `is_outage` names.
 MISTAKES = (peewee.ProgrammingError, peewee.DataError, peewee.NotSupportedError, sqlite3.ProgrammingError)
 IN_FAILED_TRANSACTION = "25P02"
 
 
 class Refusal(HTTPException):
-    """A refusal with an English text of the catalogue, and what else the reply says."""
+    """An error reply: its status, an English text of the catalogue, and the refused fields, reason and headers."""
 
     def __init__(
         self, status: int, text: str = "", *, fields: dict[str, str] | None = None, reason: str = "", **headers
@@ -67,7 +61,7 @@ class Refusal(HTTPException):
 
 
 def refuse(status: int, text: str = "", **more: Any) -> NoReturn:
-    """Answer with an error: `text` in English from the catalogue, `reason=` for a 401, other names are headers."""
+    """Answer with an error. `text` is English of the catalogue; `reason=` is for a 401; other names are headers."""
     raise Refusal(status, text, **more)
 
 
@@ -77,12 +71,12 @@ def refuse_field(field: str, text: str, status: int = 400) -> NoReturn:
 
 
 def refuse_until_a_minute_after(counted: datetime, now: datetime) -> NoReturn:
-    """Answer 429: a limit of the last minute is full, and has room again when `counted` is a minute old."""
+    """Answer 429, because a limit for each minute is full until `counted`, an instant, is a minute ago."""
     refuse(429, retry_after=int((counted + timedelta(minutes=1) - now).total_seconds()) + 1)
 
 
 def flatten(messages: Any, path: str = "") -> list[tuple[str, str]]:
-    """marshmallow's nested messages as (dotted field, text); what concerns a whole body has the field ""."""
+    """marshmallow's nested messages as (dotted field, text); a message on the whole body has the field ""."""
     if isinstance(messages, dict):
         return [
             found
@@ -92,7 +86,7 @@ def flatten(messages: Any, path: str = "") -> list[tuple[str, str]]:
     return [(path, str(text)) for text in (messages if isinstance(messages, list) else [messages])]
 
 
-class Api(Documented, flask_smorest.Api):
+class Api(DocumentedApi, flask_smorest.Api):
     """smorest's Api with our errors and our OpenAPI document."""
 
     ERROR_SCHEMA = ErrorSchema
@@ -105,7 +99,7 @@ class Api(Documented, flask_smorest.Api):
         self._app.register_error_handler(OSError, self.handle_os_error)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
-        """Any HTTPException, whoever raised it, as the error envelope with its own headers."""
+        """Any HTTPException (ours, Flask's, webargs') as the error envelope, with its own headers."""
         status = error.code or 500
         messages = getattr(error, "data", {}).get("messages")
         fields = [found for inner in messages.values() for found in flatten(inner)] if messages else []
@@ -122,10 +116,10 @@ class Api(Documented, flask_smorest.Api):
         return reply
 
     def handle_integrity_error(self, error: peewee.IntegrityError) -> Response:
-        """A taken unique value is the client's conflict; anything else that breaks a constraint is a bug of ours."""
+        """409 if a unique value is taken; any other broken constraint is a bug in HaloLight, so 500."""
         column = base.unique_field(error)
         if column is None:
-            # Postgres goes on with the whole row, the hash of a password too.
+            # The first line only: after it Postgres shows the whole row, with the hash of a password.
             shown = peewee.IntegrityError(first_line(error)).with_traceback(error.__traceback__)
             log.error("a constraint was broken", exc_info=shown)
             return self.handle_http_exception(Refusal(500))
@@ -133,14 +127,14 @@ class Api(Documented, flask_smorest.Api):
         return self.handle_http_exception(Refusal(409, "This value is taken.", fields={field: "This value is taken."}))
 
     def handle_database_error(self, error: Exception) -> Response:
-        """503 with one line in the log where the database is not available; a statement that is wrong is a bug."""
+        """503 with one line in the log if the database is not available; a wrong statement is a bug, so 500."""
         if not is_outage(error):
             raise error
         log.error("database not available: %s", first_line(error))
         return self.handle_http_exception(Refusal(503))
 
     def handle_os_error(self, error: OSError) -> Response:
-        """503 where a disk is full (an upload needs room for temporary files); anything else is a bug."""
+        """503 if a disk is full (an upload needs room for temporary files); anything else is a bug, so 500."""
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise error
         log.error("a disk is full: %s", error.strerror)
@@ -148,7 +142,7 @@ class Api(Documented, flask_smorest.Api):
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether one of DATABASE_ERRORS says that the database is not available, and not that our statement is wrong."""
+    """Whether an error of DATABASE_ERRORS means that the database is not available, not that a statement is wrong."""
     driver = getattr(error, "orig", error)
     code = getattr(driver, "sqlite_errorcode", getattr(driver, "sqlstate", None))
     return not isinstance(error, MISTAKES) and code not in (sqlite3.SQLITE_ERROR, IN_FAILED_TRANSACTION)
@@ -159,7 +153,7 @@ def first_line(error: Exception) -> str:
 
 
 def phrase(status: int) -> str:
-    """The standard phrase of a status, also of one that has none."""
+    """The standard phrase of a status, or `Status 499` if it has none."""
     try:
         return http.HTTPStatus(status).phrase
     except ValueError:
@@ -167,7 +161,7 @@ def phrase(status: int) -> str:
 
 
 def envelope(status: int, text: str, fields: list[tuple[str, str]], reason: str = "") -> dict[str, Any]:
-    """The error envelope of the product document, in the language of the request."""
+    """The body of an error reply, in the language of the request."""
     code = CODES.get(status) or re.sub(r"\W+", "_", phrase(status).upper())
     message = translate(text, g.language)
     error: dict[str, Any] = {

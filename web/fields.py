@@ -3,8 +3,6 @@
 A field reads what a client sends and shows what a row holds.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time

@@ -5,8 +5,6 @@ stands here is far above what an admin page does, and low enough that nobody can
 `docs/limits.md` lists all of them.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps

@@ -4,8 +4,6 @@ A name or a type that a client sends is a claim: HTML that calls itself a pictur
 a page of ours.
 """
 
-from __future__ import annotations
-
 import codecs
 import hashlib
 import re

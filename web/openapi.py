@@ -1,6 +1,4 @@
-"""The OpenAPI document: what the application knows of itself, said once and derived from the routes."""
-
-from __future__ import annotations
+"""The OpenAPI document, derived from the routes and their schemas."""
 
 import copy
 import http
@@ -17,16 +15,20 @@ from flask import Flask
 
 from web.texts import CATALOGUE, INVALID
 
-#: What stands at the top of the document.
+#: The description at the top of the document.
 ABOUT = (
     "Log in with `POST /api/auth/login`. On the page `/docs` every request is then yours; elsewhere send the "
     "`accessToken` as `Authorization: Bearer …`.\n\nA reply is `{success, data, message}`, with a page of a collection "
     "as `data`; a refusal is `{success, error, message}`, with `error.code` for programs and `message` for people."
 )
-#: The reasons of a 401 by which a client decides what to do next.
+#: `error.reason` of a 401, by which a client decides what to do next.
 REASONS = (
-    *("missing_token", "invalid_token", "expired_token", "revoked_session"),
-    *("bad_credentials", "refresh_reused"),
+    "missing_token",
+    "invalid_token",
+    "expired_token",
+    "revoked_session",
+    "bad_credentials",
+    "refresh_reused",
 )
 DETAIL_CODES = sorted({code for code, _ in CATALOGUE.values() if code} | {INVALID})
 
@@ -65,7 +67,7 @@ def camel_case(name: str) -> str:
 
 @cache
 def spellings(schema: type[ma.Schema]) -> frozenset[str]:
-    """How the fields of a schema and of those that it narrows are spelled in the API, and their aliases."""
+    """The keys that a body of this schema class may hold: its fields as the API spells them, and their aliases."""
     declared = {field.data_key or camel_case(name) for name, field in schema._declared_fields.items()}
     return frozenset(declared | getattr(schema, "ALIASES", {}).keys())
 
@@ -76,12 +78,12 @@ def base_name(schema: ma.Schema) -> str:
 
 
 def reply_schema(schema: ma.Schema) -> type[ma.Schema]:
-    """What a reply holds of `schema`: all that is dumped, and all of it always there."""
+    """The schema of replies: every field that is dumped, each of them always present."""
     return _narrowed(base_name(schema), schema, tuple(schema.dump_fields), always=True)
 
 
 def input_schema(schema: ma.Schema) -> type[ma.Schema]:
-    """What a body may hold of `schema`: all that is loaded."""
+    """The schema of request bodies: every field that is loaded."""
     suffix = "Changes" if schema.partial else "" if base_name(schema).endswith("Args") else "Input"
     return _narrowed(base_name(schema) + suffix, schema, tuple(schema.load_fields), always=False)
 
@@ -90,7 +92,7 @@ _made: dict[tuple[str, tuple[str, ...]], type[ma.Schema]] = {}
 
 
 def _narrowed(name: str, schema: ma.Schema, names: tuple[str, ...], always: bool) -> type[ma.Schema]:
-    """One class for one name and set of fields, so that the document holds no `Task1`, `Task2`."""
+    """A class with these fields of `schema`, made once for a name and its fields: apispec would number copies."""
     if (name, names) not in _made:
         fields = {}
         for field_name in names:
@@ -132,13 +134,13 @@ def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
 
 @cache
 def page_schema(inner: type[ma.Schema]) -> type[ma.Schema]:
-    whole = {name: ma.fields.Integer(required=True) for name in ("total", "page", "pageSize", "totalPages")}
+    numbers = {name: ma.fields.Integer(required=True) for name in ("total", "page", "pageSize", "totalPages")}
     items = ma.fields.List(ma.fields.Nested(inner), required=True)
-    return type(inner.__name__ + "Items", (Open,), {"items": items, **whole})
+    return type(inner.__name__ + "Items", (Open,), {"items": items, **numbers})
 
 
 def schema_name(schema: Any) -> str | bool:
-    """The name of a schema among the components; variants made by `only` or `partial` stand inline."""
+    """The name of a schema in the components; False, so that it stands inline, if `only` or `partial` narrowed it."""
     if isinstance(schema, ma.Schema) and (schema.only is not None or schema.exclude or schema.partial):
         return False
     cls = schema if isinstance(schema, type) else type(schema)
@@ -146,15 +148,16 @@ def schema_name(schema: Any) -> str | bool:
 
 
 def documented_type(converter: Any, field: ma.fields.Field, **kwargs: Any) -> dict[str, Any]:
-    """The type of a field of ours, which stands with its class."""
-    said = dict(getattr(field, "DOCUMENTED", {}))
-    if said and field.allow_none:
-        said["type"] = [*([said["type"]] if isinstance(said["type"], str) else said["type"]), "null"]
-    return said
+    """The type of a field whose class says it in DOCUMENTED."""
+    about = dict(getattr(field, "DOCUMENTED", {}))
+    if about and field.allow_none:
+        types = [about["type"]] if isinstance(about["type"], str) else about["type"]
+        about["type"] = [*types, "null"]
+    return about
 
 
-class Documented:
-    """What our Api adds to smorest's: the security scheme, our fields and names."""
+class DocumentedApi:
+    """Adds the security scheme, our fields and the names of schemas to the document. Mixed into smorest's Api."""
 
     def _init_spec(self, **options: Any) -> None:
         options.setdefault("marshmallow_plugin", MarshmallowPlugin(schema_name_resolver=cast(Any, schema_name)))
@@ -164,7 +167,7 @@ class Documented:
         self.ma_plugin.converter.add_attribute_function(documented_type)  # type: ignore[attr-defined]
 
     def _register_pagination_header(self) -> None:
-        """Nothing: smorest's own pages are not ours, and would leave an unused schema in the document."""
+        """Registers nothing: smorest's own pagination is not used, and its schema would stand in the document."""
 
 
 def document(app: Flask) -> dict[str, Any]:
@@ -182,7 +185,7 @@ def write_document(app: Flask, path: str) -> None:
 
 
 class DocumentedBlueprint(flask_smorest.Blueprint):
-    """What our Blueprint adds to the OpenAPI document of its routes."""
+    """Adds the envelope, permissions, error replies and operation ids of its routes to the document."""
 
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {
         **flask_smorest.Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
@@ -216,7 +219,7 @@ class DocumentedBlueprint(flask_smorest.Blueprint):
             doc |= {"rule": rule, "permissions": getattr(view_func, "permissions", None)}
             doc.setdefault("manual_doc", {}).setdefault("operationId", camel_case(view_func.__name__))
         if {"put", "patch"} <= set(docs):
-            del docs["patch"]  # the same view; twice would only lengthen the document
+            del docs["patch"]  # the same view as PUT
 
     @staticmethod
     def _prepare_errors_doc(doc: dict[str, Any], info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -224,9 +227,9 @@ class DocumentedBlueprint(flask_smorest.Blueprint):
 
 
 def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[str, Any]:
-    """Complete an operation's document by what its route implies: who may, and every error it may answer."""
-    words = info["docstring"]  # smorest adds it after this
-    words["summary"] = words["summary"].replace("`", "")  # plain text; only a description is Markdown
+    """Add to an operation what its route implies: the permissions, and every error that it may answer."""
+    words = info["docstring"]  # smorest adds this to the operation later
+    words["summary"] = words["summary"].replace("`", "")  # a summary is plain text; a description is Markdown
     statuses = set(info.get("errors", ())) | {503}
     if "requestBody" in doc:
         statuses |= {400, 413, 415}

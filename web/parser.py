@@ -1,7 +1,5 @@
 """Reading bodies, forms and queries for `@blp.arguments`."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo

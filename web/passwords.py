@@ -1,7 +1,5 @@
 """Passwords: hashed in a queue, and guessed only so often."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

@@ -4,8 +4,6 @@ A schema describes a resource once: what a client may send is loaded, what is `d
 Names are snake_case in Python and camelCase in the API. Schemas are made once, at import.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, ClassVar

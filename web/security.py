@@ -5,8 +5,6 @@ session, the user's status and the role's grants are read with one select on eve
 takes effect on the next one, in every process.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """The server: waitress, the sockets it listens on, and how many connections it takes."""
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import gc

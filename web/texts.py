@@ -5,8 +5,6 @@ formatted is found again by its template. `code` is what `details[].code` carrie
 there have none.
 """
 
-from __future__ import annotations
-
 import re
 
 from web import limits
