@@ -1,5 +1,7 @@
 """A database for one test run: in a temporary folder that goes with the process, however the process ends."""
 
+from __future__ import annotations
+
 import atexit
 import logging
 import subprocess

@@ -3,6 +3,8 @@
 A request notes down what it has at hand; how that is shown is worked out when somebody asks for it.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
