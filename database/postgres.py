@@ -21,7 +21,21 @@ ACCOUNT_LOCK = 0x48414C50
 #: How many statements without a result may wait for the next one.
 MAX_DEFERRED = 20
 
-_thread = threading.local()
+
+class _Transaction(threading.local):
+    """The transaction of this thread."""
+
+    until = 0.0
+    account: int | None = None
+    #: Whether it has a statement of its own.
+    begun = False
+
+    def __init__(self) -> None:
+        #: The statements that are sent with the next one.
+        self.deferred: list[tuple[str, Any]] = []
+
+
+_thread = _Transaction()
 
 
 class Postgres(PooledPostgresqlDatabase):
@@ -57,14 +71,8 @@ class Postgres(PooledPostgresqlDatabase):
                 f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {_thread.account})",
             ]
         timeout = "SET LOCAL statement_timeout = "
-        self._deferred.extend((sql, None) for sql in ("BEGIN", f"{timeout}{wait}", *locks, f"{timeout}{then}"))
-
-    @property
-    def _deferred(self) -> list[tuple[str, Any]]:
-        """The statements of this thread that go with its next one."""
-        if not hasattr(_thread, "deferred"):
-            _thread.deferred = []
-        return _thread.deferred
+        _thread.deferred = [(sql, None) for sql in ("BEGIN", f"{timeout}{wait}", *locks, f"{timeout}{then}")]
+        _thread.begun = False
 
     def defer_sql(self, sql: str, params: Any = None) -> None:
         """Execute a statement of a transaction whose result nobody needs: together with the next one.
@@ -74,15 +82,15 @@ class Postgres(PooledPostgresqlDatabase):
         if not self.in_transaction():
             self.execute_sql(sql, params)
             return
-        self._deferred.append((sql, params))
-        if len(self._deferred) > MAX_DEFERRED:
+        _thread.deferred.append((sql, params))
+        _thread.begun = True
+        if len(_thread.deferred) > MAX_DEFERRED:
             self.execute_sql("SELECT 1")
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        deferred = self._deferred[:]
-        if not deferred:
+        if not _thread.deferred:
             return super().execute_sql(sql, params)
-        self._deferred.clear()
+        deferred, _thread.deferred, _thread.begun = _thread.deferred, [], True
         # psycopg's pipeline mode sends statements without waiting for the reply to each.
         with __exception_wrapper__, self.connection().pipeline():
             for statement in deferred:
@@ -92,15 +100,15 @@ class Postgres(PooledPostgresqlDatabase):
         return cursor
 
     def commit(self) -> None:
-        if not self._deferred or self._deferred[0][0] != "BEGIN":
+        if _thread.begun:
             self.execute_sql("COMMIT")
-        self._deferred.clear()
+        _thread.deferred = []
         self.turns.move()
 
     def rollback(self) -> None:
-        begun = not self._deferred or self._deferred[0][0] != "BEGIN"
-        self._deferred.clear()
-        if begun:
+        sent = not _thread.deferred or _thread.deferred[0][0] != "BEGIN"
+        _thread.deferred = []
+        if sent:
             super().rollback()
 
     def _is_closed(self, connection: Any) -> bool:
