@@ -25,7 +25,7 @@ from database.engines import DatabaseRefused
 from database.turns import unhurried
 from models import Document, User
 from resources import RESOURCES, demo, permissions, system
-from web import clock, config, hooks, limits, rules, throwaway, traces, upkeep
+from web import clock, config, dialects, hooks, limits, rules, throwaway, traces, upkeep
 from web.config import ENV_FILE, SETS, BadConfiguration
 from web.errors import Api
 from web.logs import configure_logging
@@ -55,6 +55,7 @@ def with_routes(values: Mapping[str, Any]) -> Flask:
     app = Flask("halolight", static_folder=None, template_folder=None)
     app.config.from_mapping(values)
     hooks.init_app(app)
+    dialects.init_app(app)
     app.register_blueprint(system.pages)
     if app.config["DOCS"] == "on":
         app.register_blueprint(system.documentation)

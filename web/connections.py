@@ -22,6 +22,7 @@ from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 from werkzeug.exceptions import HTTPException
 
 from web import limits
+from web.dialects import MOUNT
 
 log = logging.getLogger("halolight")
 
@@ -74,7 +75,7 @@ class Parser(HTTPRequestParser):
         if size <= self.app.config["MAX_CONTENT_LENGTH"]:
             return False
         try:
-            endpoint, _ = self.app.url_map.bind("").match(self.path, self.command)
+            endpoint, _ = self.app.url_map.bind("").match(MOUNT.sub("/api/", self.path), self.command)
         except HTTPException:
             return True
         return size > limits.upload_bytes(self.app.config) or not getattr(
