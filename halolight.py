@@ -27,9 +27,9 @@ from models import Document, User
 from resources import RESOURCES, demo, permissions, system
 from web import clock, config, dialects, hooks, limits, rules, throwaway, traces, upkeep
 from web.config import ENV_FILE, SETS, BadConfiguration
+from web.document import write_document
 from web.errors import Api
 from web.logs import configure_logging
-from web.openapi import write_document
 from web.server import listening_sockets, serve
 
 # --- The application -------------------------------------------------------------------------------------------------

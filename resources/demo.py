@@ -143,7 +143,7 @@ def guard() -> None:
 
 @blp.route("/accounts")
 @blp.public
-@blp.response(200, AccountSchema(many=True, paged=False))
+@blp.response(200, AccountSchema(many=True, paged=False), errors=(403, 404))
 def list_accounts():
     """The seeded accounts, each with its password as long as that is the seeded one"""
     return [
@@ -277,7 +277,7 @@ def delete_rule(rule_id):
 
 @blp.route("/clock")
 @blp.public
-@blp.response(200, CLOCK)
+@blp.response(200, CLOCK, errors=(403, 404))
 def get_clock():
     """What the clock of the application shows"""
     return clock.state()

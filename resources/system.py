@@ -17,8 +17,9 @@ from database import engines
 from web import rules
 from web.api import Blueprint
 from web.config import VERSION
+from web.document import document
 from web.errors import DATABASE_ERRORS, refuse
-from web.openapi import document
+from web.fields import base_url
 from web.security import refuse_401
 
 blp = Blueprint("system", __name__, description="For probes and monitoring")
@@ -40,7 +41,7 @@ HEALTH = {"type": "object", "properties": {key: {"type": "string"} for key in HE
 
 @blp.route("/health")
 @blp.public
-@blp.response(200, HEALTH)
+@blp.response(200, HEALTH, errors=(403,))
 @blp.alt_response(503, schema=HEALTH)
 def get_health():
     """Whether the database answers: what a probe reads, so without the envelope"""
@@ -99,7 +100,7 @@ def redoc():
 @documentation.get("/openapi.json")
 def openapi():
     """The API as an OpenAPI document"""
-    return jsonify(document(current_app))
+    return jsonify(document(current_app, base_url()))
 
 
 @documentation.get("/docs/assets/<any('swagger_bundle.js', 'swagger_style.css'):name>")

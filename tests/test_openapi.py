@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from tests.conftest import ROOT
+from web.document import walk
+from web.texts import LANGUAGES
 
 # It is the same whatever the database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -25,14 +28,6 @@ def operations(spec):
     for path, item in spec["paths"].items():
         for method in METHODS & set(item):
             yield path, method, item[method]
-
-
-def walk(node):
-    """Every object of a document, from the outside in."""
-    if isinstance(node, dict):
-        yield node
-    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from walk(inner)
 
 
 def test_every_route_of_the_api_is_documented(app, spec):
@@ -87,6 +82,55 @@ def test_every_value_has_a_type_that_a_generator_of_clients_understands(spec):
             assert r"\Z" not in value.get("pattern", ""), (name, key)  # Python's own; elsewhere it is the letter
 
 
+def test_every_error_reply_has_a_schema_of_its_own_with_its_codes(spec):
+    codes = {}
+    for name, reply in spec["components"]["responses"].items():
+        reference = reply["content"]["application/json"]["schema"]["$ref"]
+        error = spec["components"]["schemas"][reference.rpartition("/")[2]]["properties"]["error"]
+        codes[name] = error.get("properties", {}).get("code", {}).get("enum", [])
+    assert codes.pop("DEFAULT_ERROR") == [] and codes.pop("BAD_REQUEST") == ["VALIDATION_ERROR", "BAD_REQUEST"]
+    assert len(codes) > 8 and codes == {name: [name] for name in codes}
+
+
+def test_every_enumeration_says_what_each_value_means(spec):
+    silent = [
+        value
+        for node in walk(spec)
+        for value in node.get("enum", ())
+        if value is not None and f"`{value}`: " not in node.get("description", "")
+    ]
+    assert silent == [], "say it in web/document.toml, [enumerations]"
+
+
+def json_bodies(spec):
+    """Every JSON body, sent or replied, with its place in the document."""
+    for path, method, operation in operations(spec):
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for kind, body in bodies.items():
+            if "$ref" not in body and "application/json" in body.get("content", {}):
+                yield f"{method} {path} {kind}", body["content"]["application/json"]
+    for name, reply in spec["components"]["responses"].items():
+        yield name, reply["content"]["application/json"]
+
+
+def test_every_body_has_examples_that_fit_its_schema_and_show_text_in_both_languages(spec):
+    places = 0
+    for place, content in json_bodies(spec):
+        schema = jsonschema_rs.validator_for({**content["schema"], "components": spec["components"]})
+        for named in content["examples"].values():
+            schema.validate(named["value"])
+        shown = {name: json.dumps(named["value"], ensure_ascii=False) for name, named in content["examples"].items()}
+        chinese = {name for name, text in shown.items() if re.search("[一-鿿]", text)}
+        assert (list(shown), chinese) in ((list(LANGUAGES), {"zh"}), (["example"], set())), (place, shown)
+        places += 1
+    assert places > 150
+
+
+def test_a_pattern_has_an_example_that_means_something(spec):
+    patterned = [node for node in walk(spec) if isinstance(node.get("pattern"), str)]
+    assert patterned and all(re.search(node["pattern"], node["examples"][0]) for node in patterned)
+
+
 def test_the_document_is_written_without_a_database(spec, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = [sys.executable, str(ROOT / "halolight.py"), "--openapi"]
@@ -94,7 +138,7 @@ def test_the_document_is_written_without_a_database(spec, tmp_path, monkeypatch)
     for target in ([], ["api.json"]):
         done = subprocess.run([*command, *target], env=nowhere, capture_output=True, encoding="utf-8", check=True)
         text = Path(target[0]).read_text("utf-8") if target else done.stdout
-        assert json.loads(text) == spec and done.stderr == "" and "…" in text
+        assert json.loads(text) | {"servers": spec["servers"]} == spec and done.stderr == "" and "…" in text
     refused = subprocess.run([*command, "nowhere/api.json"], capture_output=True, text=True)
     assert refused.returncode == 1 and refused.stderr.startswith("Error: Could not open file 'nowhere/api.json'")
 

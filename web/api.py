@@ -70,7 +70,7 @@ class Blueprint(openapi.DocumentedBlueprint):
         A view that writes is alone: nobody else writes meanwhile. `alone=False` lets other accounts write beside it on
         Postgres, for a view whose rules concern only what the caller owns and the row from `get_or_404`.
         """
-        decorate = super().response(status_code, schema, **options)
+        decorate = super().response(status_code, schema, **{"description": message, **options})
         build = decorate(shown)
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:

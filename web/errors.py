@@ -108,7 +108,8 @@ class Api(DocumentedApi, flask_smorest.Api):
             text, fields = error.description or text, list(error.fields.items())
         elif fields:
             text = "The request is not valid"
-        reply = jsonify(envelope(status, text, fields[: limits.DETAILS], getattr(error, "reason", "")))
+        fields, reason = fields[: limits.DETAILS], getattr(error, "reason", "")
+        reply = jsonify(envelope(status, text, fields, reason, g.language, g.request_id))
         reply.status_code = status
         for name, value in error.get_headers(request.environ):
             if name.title() not in ("Content-Type", "Content-Length"):
@@ -160,17 +161,23 @@ def phrase(status: int) -> str:
         return f"Status {status}"
 
 
-def envelope(status: int, text: str, fields: list[tuple[str, str]], reason: str = "") -> dict[str, Any]:
-    """The body of an error reply, in the language of the request."""
-    code = CODES.get(status) or re.sub(r"\W+", "_", phrase(status).upper())
-    message = translate(text, g.language)
+def code_for(status: int) -> str:
+    """The code of a status, as `error.code` carries it."""
+    return CODES.get(status) or re.sub(r"\W+", "_", phrase(status).upper())
+
+
+def envelope(
+    status: int, text: str, fields: list[tuple[str, str]], reason: str, language: str, request_id: str
+) -> dict[str, Any]:
+    """The body of an error reply, in a language."""
+    message = translate(text, language)
     error: dict[str, Any] = {
-        "code": "VALIDATION_ERROR" if status == 400 and fields else code,
+        "code": "VALIDATION_ERROR" if status == 400 and fields else code_for(status),
         "message": message,
         "details": [
-            {"field": field, "code": code_of(text), "message": translate(text, g.language)} for field, text in fields
+            {"field": field, "code": code_of(text), "message": translate(text, language)} for field, text in fields
         ],
-        "requestId": g.request_id,
+        "requestId": request_id,
     }
     if reason:
         error["reason"] = reason

@@ -2,16 +2,13 @@
 
 import copy
 import http
-import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
-import click
 import flask_smorest
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Flask
 
 from web.texts import CATALOGUE, INVALID
 
@@ -170,20 +167,6 @@ class DocumentedApi:
         """Registers nothing: smorest's own pagination is not used, and its schema would stand in the document."""
 
 
-def document(app: Flask) -> dict[str, Any]:
-    """The OpenAPI document of an application."""
-    return app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
-
-
-def write_document(app: Flask, path: str) -> None:
-    """Write the OpenAPI document of an application to a file, or with the path `-` to the console."""
-    try:
-        with click.open_file(path, "w", encoding="utf-8") as file:
-            file.write(json.dumps(document(app), ensure_ascii=False, indent=2) + "\n")
-    except OSError as error:
-        raise click.FileError(path, error.strerror) from None
-
-
 class DocumentedBlueprint(flask_smorest.Blueprint):
     """Adds the envelope, permissions, error replies and operation ids of its routes to the document."""
 
@@ -240,12 +223,13 @@ def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[
     if method != "get" and ("requestBody" in doc or "<" in info["rule"]):
         statuses.add(409)
     permissions = info["permissions"]
+    needs = f"`{'` or `'.join(permissions)}`" if permissions else "no login" if permissions is None else "a login"
+    words["description"] = f"{words.get('description', '')}\n\nNeeds {needs}.".strip()
     doc["security"] = [] if permissions is None else [{"bearer": []}]
     if permissions is not None:
         statuses.add(401)
     if permissions:
         statuses.add(403)
-        words["description"] = f"{words.get('description', '')}\n\nNeeds `{'` or `'.join(permissions)}`.".strip()
     for status in sorted(statuses):
         doc["responses"].setdefault(status, http.HTTPStatus(status).name)
     return doc
