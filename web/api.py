@@ -1,4 +1,4 @@
-"""The conventions that every resource shares: how a route is declared, read, found, paged and answered.
+"""The conventions of all resources: how a view says who may call it, finds rows, pages them and answers.
 
 A resource also takes `Schema`, `current_user`, `refuse` and `refuse_field` from here.
 """
@@ -55,43 +55,32 @@ class Blueprint(openapi.DocumentedBlueprint):
         schema: Any = None,
         *,
         message: str = "OK",
-        write: bool = True,
-        alone: bool = True,
+        write: bool = True,  # False: it hashes, then returns `answer(…)` from its own `security.write()`
+        alone: bool = True,  # False: accounts write beside each other; its rules concern rows of the caller only
         errors: tuple[int, ...] = (),
         **options: Any,
     ) -> Callable[..., Any]:
-        """Answer with `schema` in the envelope; a view that writes runs in one transaction.
+        """Answer with `schema` in the envelope. A POST, PUT, PATCH or DELETE runs in one transaction.
 
-        `many=True` in a schema is a page where the view gives one (`paginate`), an array otherwise. A model
-        that the view gives is read anew by its `visible_to`, so a changed row looks as in a list. The reply is built
-        within the transaction, so that nothing is stored that cannot be shown. A view that hashes a password passes
-        `write=False`, opens `security.write()` itself after the hashing, and gives `answer(…)` of its result there.
-
-        A view that writes is alone: nobody else writes meanwhile. `alone=False` lets other accounts write beside it on
-        Postgres, for a view whose rules concern only what the caller owns and the row from `get_or_404`.
+        The reply is built inside the transaction, so that nothing is stored that cannot be shown.
         """
         decorate = super().response(status_code, schema, **{"description": message, **options})
-        build = decorate(shown)
+        build = decorate(shown)  # dumps what `shown` returns and puts it into the envelope
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 g.message, g.lift, g.build = message, getattr(schema, "lift", ()), build
-                if request.method not in WRITING:
-                    return build(view(*args, **kwargs))
-                if write and not alone:
-                    return security.write_beside(lambda: build(view(*map(copy, args), **kwargs)))
-                if write:
-                    with security.write():
-                        return build(view(*args, **kwargs))
+                if write and request.method in WRITING:
+                    run = security.write_alone if alone else security.write_beside
+                    return run(lambda: build(view(*map(copy, args), **kwargs)))  # copies, as it may run again
                 result = view(*args, **kwargs)
-                if schema is not None and not isinstance(result, Response):
-                    raise TypeError(f"{view.__name__} has write=False: give answer(…) within its own transaction")
+                if not write and schema is not None and not isinstance(result, Response):
+                    raise TypeError(f"{view.__name__} has write=False: it must return answer(…)")
                 return build(result)
 
-            # Of smorest's decorator only what it says for the document: the reply is built by `build`.
-            wrapper.alone = alone  # type: ignore[attr-defined]
-            wrapper._apidoc = decorate(wrapper)._apidoc | {"errors": errors}  # type: ignore[attr-defined]
+            # smorest's decorator adds the reply to the document; the reply itself is made by `build`.
+            wrapper._apidoc = {**decorate(wrapper)._apidoc, "errors": errors, "alone": alone}  # type: ignore[attr-defined]
             return wrapper
 
         return decorator
@@ -139,11 +128,10 @@ def current_id() -> int:
 
 
 def get_or_404(selector: Callable[..., Select], row_id: int, change: Callable[[Any], Expression] | bool = False) -> Any:
-    """The row `row_id` among those that the rule lets the caller see; 404 where it is absent, or out of sight.
+    """The row `row_id` if `selector` (`Task.visible_to`) lets the caller see it, else 404.
 
-    With `change`, the model to be changed. It is True if everybody may change it who is the owner or whom it is
-    shared with, else a rule on the caller's id (`Task.owned_by`): 403 if that does not hold, unless the
-    caller manages the resource.
+    With `change`, the model instance to be changed, else 403. `change=True`: the owner may change it, and everybody
+    whom the row is shared with. A rule (`Task.owned_by`): users whose id fulfils it, and those who manage the resource.
     """
     model = compiled.model_of(selector)
     if change is not False:

@@ -1,8 +1,8 @@
-"""Who is calling and what they may do: passwords, tokens, grants.
+"""Who is calling and what they may do: tokens, grants, transactions of a caller.
 
-Access and refresh tokens are JWTs (RFC 7519) signed with HS256. A token carries no permissions: the
-session, the user's status and the role's grants are read with one select on every request, so a change
-takes effect on the next one, in every process.
+Access and refresh tokens are JWTs (RFC 7519) signed with HS256. A token carries no permissions. One select on every
+request reads the session, the user's status and the role's grants, so a change takes effect on the next request, in
+every process.
 """
 
 import logging
@@ -40,7 +40,7 @@ def allows(grants: Iterable[str], permission: str) -> bool:
 
 
 def exceeds(grants: Iterable[str], own: Iterable[str]) -> bool:
-    """Whether somebody with `grants` could do what somebody with `own` could not."""
+    """Whether `grants` allow something that the grants `own` do not."""
     return not all(allows(own, grant) for grant in grants)
 
 
@@ -61,7 +61,7 @@ current_user = cast(Caller, LocalProxy(lambda: g.caller))
 
 
 def authenticate() -> Caller:
-    """The caller by the bearer token of the request; 401 with the reason otherwise (RFC 6750)."""
+    """The user and session of the request's bearer token (RFC 6750); 401 with a reason if it is not valid."""
     sent = request.headers.get("Authorization", "")
     scheme, _, token = sent.partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -84,7 +84,7 @@ def authenticate() -> Caller:
 
 
 def admit(permissions: tuple[str, ...]) -> None:
-    """Let in only who is logged in and, if permissions are named, holds one of them: 401, 403."""
+    """401 unless the caller is logged in; 403 unless they hold one of the permissions, if any are named."""
     authenticate()
     g.admitted_by = permissions
     if permissions:
@@ -103,10 +103,10 @@ def refuse_without(*permissions: str) -> None:
 
 @contextmanager
 def write(account: int | None = None) -> Iterator[None]:
-    """One transaction of a request (`engines.write`), in which its caller is still who may do this: 401, 403.
+    """One transaction of a request (`engines.write`). Its caller is checked again as it begins: 401, 403.
 
-    A request waits for its turn, and for a hash, and meanwhile its caller may have been demoted, suspended or deleted.
-    So the caller is read again as the transaction begins: nobody writes after that was acknowledged.
+    A request waits for its turn and for the hashing of a password. Its caller may be demoted, suspended or deleted
+    meanwhile, and must not write after that was acknowledged.
     """
     with engines.write(account):
         if "caller" in g:
@@ -114,24 +114,31 @@ def write(account: int | None = None) -> Iterator[None]:
         yield
 
 
+def write_alone(work: Callable[[], Any]) -> Any:
+    """The result of `work`, done in one transaction (`write`) while nobody else writes."""
+    with write():
+        return work()
+
+
 def write_beside(work: Callable[[], Any]) -> Any:
     """The result of `work`, done in one transaction of the caller's account (`write`) beside those of others.
 
-    Two that wait for each other's rows, or create the same row, do not both succeed: the database refuses one, which is
-    done again. After the third refusal its OperationalError or IntegrityError is raised.
+    If two transactions wait for each other's rows, or create the same row, the database refuses one of them. It is
+    done again; the third refusal is raised, an OperationalError or IntegrityError.
     """
-    for attempt in range(limits.ATTEMPTS):
+    for _ in range(limits.ATTEMPTS - 1):
         try:
             with write(current_user.id):
                 return work()
         except (OperationalError, IntegrityError) as error:
-            if attempt == limits.ATTEMPTS - 1 or not engines.lost_a_race(error):
+            if not engines.lost_a_race(error):
                 raise
-    raise AssertionError("unreachable")
+    with write(current_user.id):
+        return work()
 
 
 def refuse_401(reason: str, text: str, token_sent: bool = False) -> NoReturn:
-    """Answer 401 with the challenge of RFC 6750, which says what was wrong only where a bearer token was sent."""
+    """Answer 401 with the challenge of RFC 6750, which names the error only if a bearer token was sent."""
     challenge = 'Bearer realm="halolight"'
     if token_sent:
         challenge += f', error="invalid_token", error_description="{text}"'
@@ -148,7 +155,7 @@ def sign(claims: dict[str, Any]) -> str:
 
 
 def verify(token: str, kind: str) -> dict[str, Any]:
-    """The claims of a token of ours, unexpired and of this kind. Raises jwt.PyJWTError."""
+    """The claims of a token that we signed, of this kind and not expired. Raises jwt.PyJWTError."""
     claims = _claims(token, kind, current_app.config["JWT_SECRET"])
     if claims["exp"] <= engines.now().timestamp():
         raise jwt.ExpiredSignatureError
@@ -157,8 +164,8 @@ def verify(token: str, kind: str) -> dict[str, Any]:
 
 @limits.remembered(4096)
 def _claims(token: str, kind: str, secret: str) -> dict[str, Any]:
-    """A token's signature is checked once (60 µs); its expiry each time, and that of its session too."""
-    # A clock that is ahead of ours is no reason to refuse, so `iat` is not checked: we sign it, and decide by `exp`.
+    """The claims of a token whose signature is valid. They are remembered, so they do not depend on the clock."""
+    # `iat` is not compared with the clock: another process, whose clock is ahead, may have signed the token.
     options: Any = {"require": ["exp", "iat", "sub", "jti", "type", "sid"], "verify_iat": False, "verify_exp": False}
     claims = jwt.decode(token, secret, algorithms=[ALGORITHM], options=options)
     # A refresh token must not open ordinary routes, nor an access token renew itself.
@@ -168,13 +175,13 @@ def _claims(token: str, kind: str, secret: str) -> dict[str, Any]:
 
 
 def token_pair(session: Session, refresh_token: RefreshToken) -> dict[str, Any]:
-    """The reply to a login or a refresh: a fresh access token, and the session's one unspent refresh token."""
+    """The reply to a login or a refresh: a new access token, and the session's one valid refresh token."""
     issued = int(engines.now().timestamp())
     seconds = int(current_app.config["JWT_ACCESS_EXPIRES"].total_seconds())
     common = {"sub": str(session.user_id), "sid": session.id}
     access = {"type": "access", "epoch": session.epoch, "jti": new_jti(), "iat": issued, "exp": issued + seconds}
-    # HS256 is deterministic: the same row signs to the same token, so nothing replayable has to be stored.
-    spent = {
+    # HS256 is deterministic: the same row always gives the same token, so the token itself need not be stored.
+    refresh = {
         "type": "refresh",
         "jti": refresh_token.jti,
         "iat": refresh_token.issued_at,
@@ -182,7 +189,7 @@ def token_pair(session: Session, refresh_token: RefreshToken) -> dict[str, Any]:
     }
     return {
         "access_token": sign(common | access),
-        "refresh_token": sign(common | spent),
+        "refresh_token": sign(common | refresh),
         "token_type": "Bearer",
         "expires_in": seconds,
     }
