@@ -1,7 +1,8 @@
 """The demo data: the same rows on every machine, with dates counted back from today.
 
 What is written down of them is in `seeds/` (`rows.toml`, and the texts of each language); here is how the other columns
-follow from it. A set is one choice of rows: `zh` and `en` in these languages, `empty` with accounts and roles only.
+follow from it. A set is one choice of rows: `zh` and `en` in these languages, `empty` with accounts and roles
+only, `edge` with those that break pages (`seeds/edge.py`).
 
 python seed.py                            fill an empty database, change nothing in any other
 python seed.py --reset [--set en]         put everything back as it was seeded, in one transaction
@@ -23,6 +24,7 @@ import models as m
 from database import base, engines, migrate
 from database.base import Setting, insert_rows
 from database.turns import unhurried
+from seeds import edge
 from seeds.samples import content, sample
 from seeds.written import LANGUAGES, position, written
 from web import passwords
@@ -75,6 +77,10 @@ def seed(demo: bool, name: str = "zh") -> None:
     seed_activities()
     seed_visits()
     seed_orders()
+    if name == "edge":
+        owner = position(rows["people"], "edge")
+        for model, added in edge.rows(owner, at(0), engines.now()).items():
+            (insert if issubclass(model, base.BaseModel) else insert_rows)(model, added)
 
 
 def set_in_use() -> str:
@@ -109,6 +115,7 @@ def seed_users(rows: Written) -> None:
                 "username": username,
                 "username_key": username,
                 "name": person.get("name", username),
+                "avatar": person.get("avatar"),
                 "phone": f"1380013{8000 + number}",
                 "department": department,
                 "position": person.get("position", ""),

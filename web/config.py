@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
 VERSION = "0.1.0"
 #: The sets of demo rows.
-SETS = ("zh", "en", "empty")
+SETS = ("zh", "en", "empty", "edge")
 #: What Flask and flask-smorest are told, whatever the environment says.
 SETTINGS = {
     "MAX_CONTENT_LENGTH": limits.BODY_BYTES,
