@@ -175,8 +175,8 @@ def seed_documents(rows: Written) -> None:
                 "size": len(text.encode()),
                 "folder": folder_of(rows, document),
                 "author": author,
-                "created_at": at(-95 + 3 * number, 9, number),
-                "updated_at": at(-95 + 3 * number + number % 4, 15, number),
+                "created_at": at(-92 + 3 * number, 9, number),
+                "updated_at": min(at(-92 + 3 * number + number % 4, 15, number), engines.now()),
             }
         )
         tags += [{"document": number, "name": rows["tags"][name]} for name in document["tags"]]
@@ -195,9 +195,10 @@ def seed_documents(rows: Written) -> None:
 def seed_files(rows: Written) -> None:
     files: list[dict[str, Any]] = []
     contents: list[dict[str, Any]] = []
-    texts = today(), rows["columns"], tuple(rows["sources"])
+    day, language = today(), rows["language"]
     for number, file in enumerate(rows["files"], 1):
-        data, described = sample(file["format"], file["length"], number, *texts, file.get("scene", ""))
+        drawn = file["format"], file["name"], file["length"], file.get("scene", "")
+        data, described = sample(*drawn, number, day, language)
         files.append(
             {
                 "name": f"{file['name']}.{file['format']}",
@@ -373,27 +374,31 @@ def seed_visits() -> None:
     """Ninety days of them, ever more, fewer at weekends, of visitors who come again."""
     visits, chance, now = [], random.Random(1), engines.now()
     for day in range(-89, 1):
-        many = 16 + (89 + day) // 9 + chance.randint(-2, 2) if at(day).weekday() < 5 else 10 + (89 + day) // 20
+        midnight = at(day)
+        many = 19 + (89 + day) // 18 + chance.randint(-2, 2) if midnight.weekday() < 5 else 10 + (89 + day) // 20
         for _ in range(many):
-            made = at(day, 0, int(60 * chance.triangular(7, 22, 14)))
-            visitor, pages = f"visitor{chance.randrange(40 + (89 + day) // 3)}", chance.randint(1, 6)
+            made = midnight + timedelta(minutes=int(60 * chance.triangular(7, 22, 14)))
+            visitor, pages = f"visitor{int((40 + (89 + day) / 3) * chance.random())}", 1 + int(6 * chance.random())
             if made < now:
                 visits.append({"visitor": visitor, "pages": pages, "at": made})
     insert(m.Visit, visits)
 
 
 def seed_orders() -> None:
-    """Two years of them: ever more, ever dearer, few at weekends."""
+    """Two years of them: ever more, ever dearer, few at weekends, the newest not paid yet."""
     orders: list[dict[str, Any]] = []
-    chance, now = random.Random(1), engines.now()
+    chance, now, due = random.Random(1), engines.now(), 0.0
     for day in range(-730, 1):
-        for _ in range(1 + (day > -400) + (day > -120) if at(day).weekday() < 5 else day % 2):
-            amount = 100 * (600 + day // 3 + chance.randrange(250)) - 1
-            made = at(day, 9, chance.randrange(600))
-            status = "pending" if day > -9 and len(orders) % 3 else "refunded" if len(orders) % 25 == 7 else "paid"
-            order = {"user": 6 + chance.randrange(25), "status": status, "amount": amount}
+        midnight = at(day)
+        due += (1 + (730 + day) / 300) * (1 if midnight.weekday() < 5 else 0.3)
+        while due >= 1:
+            due -= 1
+            amount = 100 * int(600 + day // 2 + 250 * chance.random()) - 1
+            made, cost = midnight + timedelta(minutes=540 + int(600 * chance.random())), 0.55 + 0.2 * chance.random()
+            status = "pending" if day > -4 and len(orders) % 3 == 0 else "refunded" if len(orders) % 25 == 7 else "paid"
+            order = {"user": 6 + int(25 * chance.random()), "status": status, "amount": amount}
             if made < now:
-                orders.append({**order, "cost": amount * chance.randint(55, 75) // 100, "created_at": made})
+                orders.append({**order, "cost": int(cost * amount), "created_at": made})
     insert(m.Order, orders)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seeds.pictures import picture
+from seeds.written import read
 from web.mime import describe
 
 #: The notes of a scale, as lengths of their waves at 8000 samples a second.
@@ -33,7 +34,7 @@ def content(document: dict[str, Any], author: str, texts: dict[str, Any], number
 
 def prose(name: str, by: str, texts: dict[str, Any], length: int, number: int, between: str) -> str:
     """So many sections in Markdown; three to five sentences each, or if they are slides, points."""
-    chance, sections = random.Random(number), [f"# {name}\n\n{by}"]
+    chance, sections = random.Random(number), [f"# {name}\n\n{by}".rstrip()]
     for section in range(length):
         heading = texts["headings"][section % len(texts["headings"])]
         said = chance.sample(texts["sentences"], chance.randint(3, 5))
@@ -68,9 +69,10 @@ def function(number: int) -> str:
 # --- Files -----------------------------------------------------------------------------------------------------------
 @lru_cache(128)
 def sample(
-    kind: str, length: int, number: int, until: date, columns: str, sources: tuple[str, ...], scene: str = "landscape"
+    kind: str, name: str, length: int, scene: str, number: int, until: date, language: str
 ) -> tuple[bytes, dict[str, Any]]:
     """A file of this format with what is said of its bytes. It is kept, because a reset has no time to draw."""
+    texts = read(language)
     if kind == "png":
         data = picture(number, scene, length)
     elif kind == "pdf":
@@ -82,8 +84,10 @@ def sample(
     elif kind == "webm":
         # landscape() of pictures.py at 72 turns of the sun, by `ffmpeg -framerate 12 -c:v libvpx-vp9 -b:v 0 -crf 22`.
         data = (Path(__file__).parent / "sunrise.webm").read_bytes()
+    elif kind == "txt":
+        data = prose(name, "", texts, length, number, "\n\n").encode()
     else:
-        data = table(columns, sources, length, number, until).encode()
+        data = table(texts["columns"], tuple(texts["sources"]), length, number, until).encode()
     return data, describe(io.BytesIO(data))
 
 

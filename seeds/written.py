@@ -28,7 +28,7 @@ def written(name: str) -> dict[str, Any]:
     if name == "edge":
         found["people"] = [*found["people"], *edge.PEOPLE]
         found["roles"] = [*found["roles"], *edge.ROLES]
-    return texts | found
+    return {"language": LANGUAGES[name], **texts, **found}
 
 
 def with_texts(row: dict[str, Any], texts: dict[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def test_the_rows_of_a_set_speak_its_language(app, account, name, person, role):
     texts += [row.title + row.content for row in Notification.select()] + [row.name for row in File.select()]
     chinese = [text for text in texts if any("\u4e00" <= letter <= "\u9fff" for letter in text)]
     assert not chinese if name == "en" else len(chinese) > 0.95 * len(texts)
+    titles = account("demo@halolight.h7ml.cn").get("/api/notifications").json["data"]["items"]
+    assert {row["title"].isascii() for row in titles} == {name == "en"}  # whatever the language of who asks
     seed.grow(User, seed.add_users, 40)
     assert [user.name.isascii() for user in User.select().order_by(User.id)][30:] == [name == "en"] * 10
 
