@@ -4,8 +4,6 @@ They need no token, so they are there in development only and answer nobody beyo
 the clock) and what they tell of requests belongs to this process.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -123,10 +123,10 @@ def test_nothing_is_pruned_while_it_is_set(set_to, monkeypatch):
             clock.let_run()
         return len(rounds) == 3
 
-    monkeypatch.setattr(pruner._stopped, "wait", wait)
+    monkeypatch.setattr(pruner.told_to_stop, "wait", wait)
     monkeypatch.setattr(pruning, "prune", lambda may_go_on: pruned.append(clock.is_set()) or 0)
     set_to(timedelta(days=400))
-    pruner._run()
+    pruner.run()
     assert pruned == [False]
 
 

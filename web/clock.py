@@ -4,8 +4,6 @@ Everything that the application dates or lets expire follows it: rows, demo data
 takes time (a delay, a wait for a turn) follows the machine's clock, as do the log and the server's header `Date`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any

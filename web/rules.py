@@ -4,8 +4,6 @@ A rule works on every route under /api without a line in it: it is applied befor
 asks for itself (`_delay`, `X-Demo-Status`) comes before all rules.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import itertools
 import random

@@ -3,8 +3,6 @@
 A request notes down what it has at hand; how that is shown is worked out when somebody asks for it.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque
@@ -23,27 +21,6 @@ from web.logs import masked
 from web.rules import WISHES, counts
 
 _IGNORED_BY_US = {f"_{name}" for name in WISHES}
-
-
-class Trace(NamedTuple):
-    """One request, as it was noted down."""
-
-    time: datetime
-    method: str
-    path: str
-    query: bytes
-    status: int
-    seconds: float
-    user_id: int | None
-    ignored_fields: list[str]
-    ignored_params: list[str]
-    request_id: str
-    endpoint: str | None
-    rule: Any
-    #: The first ones.
-    statements: list[Statement]
-    queries: int
-    database_seconds: float
 
 
 class Statement:
@@ -84,6 +61,27 @@ class Statement:
         if row is not None and self.cursor.rowcount < 0:  # psycopg has counted them
             self.rows = (self.rows or 0) + 1
         return row
+
+
+class Trace(NamedTuple):
+    """One request, as it was noted down."""
+
+    time: datetime
+    method: str
+    path: str
+    query: bytes
+    status: int
+    seconds: float
+    user_id: int | None
+    ignored_fields: list[str]
+    ignored_params: list[str]
+    request_id: str
+    endpoint: str | None
+    rule: Any
+    #: The first ones.
+    statements: list[Statement]
+    queries: int
+    database_seconds: float
 
 
 def _short(value: Any) -> Any:
