@@ -8,7 +8,6 @@ import logging
 from typing import Any
 
 from flask import Flask, current_app, g, request
-from marshmallow import validate
 
 import seed
 from models import Mail, Session, User
@@ -43,12 +42,7 @@ class MailSchema(Schema):
 class RuleSchema(Schema):
     id = fields.Integer(dump_only=True)
     method = fields.Choice(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), allow_none=True)
-    path = fields.Text(
-        200,
-        required=True,
-        validate=validate.Regexp(r"^/api/[\w/.:{}<>*-]*$", error="Not a path under /api."),
-        metadata={"description": "a route, or a path with `*` for anything", "example": "/api/documents/:id"},
-    )
+    path = rules.PATH
     email = fields.Email(allow_none=True, metadata={"description": "only requests of this account"})
     times = fields.Count(1, 1_000_000, allow_none=True, metadata={"description": "how often; null: until removed"})
     rate = rules.RATE

@@ -60,6 +60,12 @@ class Delay(ma.fields.Field):
         return low, high
 
 
+PATH = fields.Text(
+    200,
+    required=True,
+    validate=validate.Regexp(r"^/api/[\w/.:{}<>*-]*$", error="Not a path under /api."),
+    metadata={"description": "a route, or a path with `*` for anything", "example": "/api/documents/:id"},
+)
 DELAY, STATUS = Delay(allow_none=True), fields.Count(400, 599, allow_none=True)
 RATE = fields.Float(validate=validate.Range(0, 1), load_default=1.0, error_messages={"special": "Not a valid number."})
 

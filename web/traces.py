@@ -49,8 +49,11 @@ class Statement:
         self.rows = len(rows)
         return rows
 
-    def shorten(self) -> None:
-        """Leave long texts and bytes out, which would stay in memory with it."""
+    def end(self, long: bool) -> None:
+        """Let the cursor go and, if there may be any, long texts and bytes, which would stay in memory."""
+        self.cursor = None
+        if not long:
+            return
         self.sql = self.sql[: limits.STATEMENT_CHARACTERS]
         self.values = [_short(value) for value in (self.values or ())[: limits.VALUES]]
 
@@ -155,12 +158,10 @@ def remember(kept: deque[tuple[Any, ...]], response: Response) -> Response:
     if "started" not in g or not counts(request):
         return response
     seconds, in_database = time.perf_counter() - g.started, 0.0
+    long = request.method != "GET" or len(request.query_string) > limits.REMEMBERED
     for each in statements:
         in_database += each.seconds
-        each.cursor = None
-    if request.method != "GET" or len(request.query_string) > limits.REMEMBERED:
-        for each in statements:
-            each.shorten()
+        each.end(long)
     g.headers["Server-Timing"] = server_timing(seconds, in_database, len(statements))
     if g.ignored_params:
         g.ignored_params = [name for name in g.ignored_params if name not in _IGNORED_BY_US]
@@ -218,7 +219,7 @@ def shown(trace: Trace) -> dict[str, Any]:
 def explained(trace: Trace) -> dict[str, Any]:
     """A request with its statements, and who may send it: None is everybody, an empty list whoever is logged in."""
     for each in trace.statements:
-        each.shorten()
+        each.end(long=True)
     permissions = getattr(current_app.view_functions.get(trace.endpoint or ""), "permissions", None)
     return {
         **shown(trace),
