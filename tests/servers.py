@@ -156,13 +156,19 @@ def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.stop()
 
 
+def browser_path() -> str:
+    """The installed Chromium; the test is skipped where there is none."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is on the PATH; CHROMIUM names one")
+    return path
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[sync_api.Browser]:
     """A real browser, one for all tests, with every host but localhost out of reach."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is on the PATH; CHROMIUM names one")
+    path = browser_path()
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_OPTIONS))
         yield browser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +15,7 @@ REMOVE = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1])"
 
 
 def variables() -> dict[str, str]:
-    """The variables of a server with a new database and a free port; it logs no requests."""
+    """The variables of a server with a new database and a free port; unless LOG_LEVEL says more, it logs warnings."""
     folder = tempfile.mkdtemp(prefix="halolight-throwaway-")
     # Another process removes the folder, because nothing runs in this one after SIGKILL. It has a session of its own,
     # because test runners and Ctrl-C send their signal to the whole group of processes.
@@ -27,6 +27,6 @@ def variables() -> dict[str, str]:
         start_new_session=True,
     )
     atexit.register(remover.communicate)  # ends its input and waits for it
-    logging.getLogger("halolight.access").disabled = True
     click.echo("The database is temporary and goes with this process; DATABASE_URL and PORT are not used.")
-    return {"DATABASE_URL": f"sqlite:///{folder}/halolight.db", "PORT": "0"}
+    level = os.environ.get("LOG_LEVEL", "WARNING")
+    return {"DATABASE_URL": f"sqlite:///{folder}/halolight.db", "PORT": "0", "LOG_LEVEL": level}
