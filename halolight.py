@@ -3,8 +3,6 @@
 The factory and the command line. `web/` holds what all routes share, `resources/` the routes, `models.py` the tables.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import socket
@@ -28,7 +26,7 @@ from resources import RESOURCES, demo, permissions, system
 from web import clock, config, dialects, hooks, limits, rules, throwaway, traces, upkeep
 from web.config import ENV_FILE, SETS, BadConfiguration
 from web.document import write_document
-from web.errors import Api
+from web.errors import Api, first_line
 from web.logs import configure_logging
 from web.server import listening_sockets, serve
 
@@ -36,9 +34,9 @@ from web.server import listening_sockets, serve
 
 
 def create_app(**overrides: Any) -> Flask:
-    """The application, with its database open, made and seeded.
+    """The application, with its database open, created and seeded.
 
-    `overrides` are variables of the configuration (`DATABASE_URL="sqlite:////tmp/x.db"`) that come before
+    `overrides` are variables of the configuration (`DATABASE_URL="sqlite:////tmp/x.db"`); they take precedence over
     the environment and `.env`. Raises BadConfiguration and DatabaseRefused.
     """
     app = with_routes(read_config(**overrides))
@@ -51,7 +49,7 @@ def create_app(**overrides: Any) -> Flask:
 
 
 def with_routes(values: Mapping[str, Any]) -> Flask:
-    """The application with all its routes, and without a database: enough to describe it."""
+    """The application with all its routes but without a database, which is enough for the OpenAPI document."""
     app = Flask("halolight", static_folder=None, template_folder=None)
     app.config.from_mapping(values)
     hooks.init_app(app)
@@ -71,40 +69,39 @@ def with_routes(values: Mapping[str, Any]) -> Flask:
 
 
 def read_config(**overrides: Any) -> dict[str, Any]:
-    """The configuration: `overrides` come before the environment, and that before `.env`. Raises BadConfiguration."""
+    """Every variable with its value: from `overrides`, else the environment, else `.env`. Raises BadConfiguration."""
     return config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides})
 
 
 def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
-    """Open the database at `url` for so many threads that serve requests. Raises DatabaseRefused."""
+    """Open the database at `url` for a server with this many threads. Raises DatabaseRefused."""
     return engines.connect(
         url,
         connections=threads + 2,
         statement_seconds=limits.STATEMENT_SECONDS,
         write_seconds=limits.WRITE_SECONDS,
-        writers=threads * 3 // 4,  # the others still read
+        writers=threads * 3 // 4,  # the other threads can still read
     )
 
 
 @contextmanager
 def opened(values: Mapping[str, Any]) -> Iterator[None]:
-    """Connect to the database; whatever it raises meanwhile is DatabaseRefused, in one line."""
+    """Connect to the database. Any error of it inside the block becomes DatabaseRefused, in one line."""
     try:
         connect(values["DATABASE_URL"], values["THREADS"])
         yield
     except DatabaseRefused as error:
         raise DatabaseRefused(f"DATABASE_URL: {error}") from None
     except (peewee.PeeweeException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DatabaseRefused(f"DATABASE_URL: the database cannot be opened ({reason})") from None
+        raise DatabaseRefused(f"DATABASE_URL: the database cannot be opened ({first_line(error)})") from None
     finally:
         engines.release()
 
 
 def open_database(app: Flask) -> None:
-    """Connect, make the tables of an empty database and seed it, or bring older ones up to date."""
+    """Connect; create and seed the tables of an empty database, or bring older ones up to date."""
     with opened(app.config):
-        # The making and the filling together: two first starts at once make one database.
+        # One transaction: of two processes that start at once, one creates the tables and seeds them.
         with unhurried(), engines.write():
             if migrate.create_tables():
                 seed.seed(demo=app.config["SEED_DEMO"], name=app.config["SEED_SET"] or "zh")
@@ -118,7 +115,7 @@ def open_database(app: Flask) -> None:
 
 @contextmanager
 def refusals(program: str) -> Iterator[None]:
-    """End the program with one line where the configuration or the database does not allow what is asked."""
+    """End the program with one line if the configuration or the database does not allow what it was called for."""
     try:
         yield
     except (BadConfiguration, DatabaseRefused, seed.NotResettable) as error:
@@ -157,7 +154,7 @@ def main(
     """Start HaloLight on a database that is made and filled at the first start."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that cannot show Chinese is no reason to stop
+            stream.reconfigure(errors="replace")  # a console without Chinese shows ? instead
     options = {name: value for name, value in variables.items() if value is not None}
     with refusals("halolight"):
         if openapi:
@@ -180,7 +177,7 @@ def main(
 
 
 def welcome(app: Flask, sockets: list[socket.socket]) -> None:
-    """Say where to go; the last line comes when requests are taken, and is flushed."""
+    """Print the accounts and addresses. The last line says that requests are answered, and is flushed."""
     host, port = sockets[0].getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if clock.is_set():

@@ -9,11 +9,13 @@ import pytest
 
 from database import base, engines
 from models import FailedAttempt, Task, User
+from resources.tasks import TaskArgs
 from web import config, texts
 from web.api import Blueprint
 from web.arguments import PageArgs
 from web.errors import TEXTS
 from web.fields import Count, Id, Text
+from web.parser import Parser
 from web.schemas import Schema
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +125,17 @@ def test_every_promise_names_its_tests_and_they_are_there():
     assert len(named) == promised.count("`test_")
     for module, name in named:
         assert f"def {name + '(' if name else 'test_'}" in (ROOT / "tests" / module).read_text("utf-8"), (module, name)
+
+
+def test_what_a_view_does_with_its_arguments_is_forgotten(app):
+    parser, schema = Parser(), TaskArgs()
+    for _ in range(2):
+        with app.test_request_context("/api/tasks?status=pending"):
+            app.preprocess_request()
+            args = parser.parse(schema, location="query")
+            assert args["status"] == ["pending"]
+            args["status"].append("done")
+            args["page"] = 7
 
 
 def test_every_message_is_in_the_catalogue_in_both_languages():

@@ -1,7 +1,7 @@
-"""What one account may own and cause, counted in the database, so that several processes agree.
+"""How much one account may own and cause, counted in the database, so that several processes agree.
 
-The limits stand with their reasons in `web/limits.py`. A view calls these by name before, or in the transaction in
-which, it writes; a refusal takes everything back that was written with it.
+The limits are in `web/limits.py`, with their reasons. A view calls these functions inside its transaction: a refusal
+rolls back everything that the view has written.
 """
 
 import threading
@@ -32,7 +32,7 @@ def refuse_too_many(model: type[BaseModel], most: int | None = None) -> None:
 
 
 def refuse_full_storage(owner: int, size: int) -> None:
-    """413 if `size` more bytes are too many for what `owner` may store, files and documents together."""
+    """413 if `owner` may not store `size` more bytes, in files and documents together."""
     if owner != current_user.id:
         engines.lock_account(owner)  # whose own writes go on beside this one
     used = sum(row.bytes for row in rows(File.stored_by, user=owner))
@@ -41,22 +41,22 @@ def refuse_full_storage(owner: int, size: int) -> None:
 
 
 def refuse_crowd(field: str, number: int, model: type[BaseModel]) -> None:
-    """400 on `field` if so many people are too many for one row of the model; who manages it may name more."""
+    """400 on `field` if `number` people are too many for one row of the model. Its managers may name more."""
     most = limits.MANAGED_PEOPLE if manages(model) else limits.PEOPLE
     if number > most:
         refuse_field(field, f"More than {most} people.")
 
 
 def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
-    """Tell `users` what the caller did (`Notification.tell`); 429 if the caller caused too much in the last minute.
+    """Tell `users` what the caller did (`Notification.tell`); 429 if the caller caused too many in the last minute.
 
-    An act that is alone in its minute passes, however many it tells: how many that can be, `refuse_crowd` has said.
+    The first act of a minute always passes, because `refuse_crowd` has limited its number of people.
     """
     if not users:
         return
     now = engines.now()
     minute_ago = now - timedelta(minutes=1)
-    # None of later than now: the clock was set back since, and they would count for as long.
+    # Not those of later than now: if the clock was set back, they would count until it gets there.
     caused = rows(Notification.caused_by, actor=current_user.id, since=minute_ago, until=now)
     over = len(caused) + len(users) - limits.NOTIFICATIONS
     if caused and over > 0:

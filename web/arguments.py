@@ -1,4 +1,4 @@
-"""What lists and batches take."""
+"""The arguments of lists and batches."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Values(ma.fields.List):
     MOST = 50
 
     def __init__(self, inner: ma.fields.Field, *, closed: bool = False, **options: Any):
-        #: Filters over a fixed set take the word `all` for no filter, as selects in forms send it.
+        #: Whether the values are a fixed set. The word `all` then means no filter: an HTML select sends it.
         self.closed = closed or isinstance(inner, Choice)
         super().__init__(inner, **options)
 
@@ -30,7 +30,7 @@ class Values(ma.fields.List):
 
 
 class Sort(ma.fields.Field):
-    """`-createdAt,name`: columns of the model by their names in the API, a minus for descending."""
+    """`-createdAt,name`: the columns to sort by, as the API spells them, with a minus for descending."""
 
     MOST = 5
 
@@ -50,7 +50,7 @@ class Sort(ma.fields.Field):
 
 
 class PageArgs(Schema):
-    """What every list takes. A list adds its own filters, `search` and `sort`."""
+    """The arguments of every list. A list adds its own filters, `search` and `sort`."""
 
     ALIASES = {"limit": "pageSize", "q": "search", "keyword": "search"}
 
@@ -59,7 +59,7 @@ class PageArgs(Schema):
 
 
 class LongPageArgs(PageArgs):
-    """Of the lists that front ends want whole."""
+    """For lists that front ends show without pages: a hundred rows by default."""
 
     page_size = Count(1, 1000, load_default=100, metadata={"description": "also called `limit`"})
 

@@ -1,7 +1,7 @@
-"""One connection of a client: the requests it sends, and how their replies reach it.
+"""One connection of a client: how its requests are read and how their replies are sent.
 
-One thread waits for all connections: it reads requests (`Parser`) and sends replies (`Channel`), and must wait for
-nothing else. The other threads run the application (`Task`), and must not wait for a client.
+One thread reads the requests (`Parser`) and sends the replies (`Channel`) of all connections, so it must never wait.
+The other threads run the application (`Task`), and must not wait for a client.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from web.dialects import MOUNT
 
 log = logging.getLogger("halolight")
 
-#: Replies shorter than this are sent by the thread that waits for requests, head and body at once.
+#: Replies up to this length are sent by the thread that reads requests, head and body at once.
 SEND_BYTES = 65_536
 
 
 class NoRoom(Error):
-    """The temporary disk, where a body of more than 512 KB is kept, takes no more."""
+    """The temporary disk, where waitress stores a body of more than 512 KB, is full."""
 
     code = 503
     reason = "Service Unavailable"
 
 
 class Parser(HTTPRequestParser):
-    """Reads one request. What it refuses has an `error`, and is answered by `Refusal`."""
+    """Reads one request. A refused request has an `error`, and `Refusal` answers it."""
 
     def __init__(self, adj: Any, app: Flask):
         super().__init__(adj)
@@ -47,7 +47,7 @@ class Parser(HTTPRequestParser):
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        # Both lengths, or a coding that HTTP/1.0 does not know: a proxy may see another end than we (RFC 9112, 6.1).
+        # Request smuggling: a proxy may find the end of such a body elsewhere than waitress (RFC 9112, 6.1).
         if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
             raise ParsingError("Transfer-Encoding with Content-Length, or in HTTP/1.0")
 
@@ -63,14 +63,14 @@ class Parser(HTTPRequestParser):
         if self.chunked and len(self.body_rcv.control_line) + len(self.body_rcv.trailer) > limits.HEADER_BYTES:
             self.refuse(BadRequest("a line between chunks is too long"))
         if self.completed:
-            self.expect_continue = False  # else waitress would ask for the body that is refused
+            self.expect_continue = False  # or waitress would ask for the refused body
         return used
 
     def refuse(self, error: Error) -> None:
         self.error, self.completed = error, True
 
     def too_large(self) -> bool:
-        """Whether the body is longer than its route takes: by what the head says, or by what came of the chunks."""
+        """Whether the body is longer than its route accepts, by Content-Length or by the chunks received so far."""
         size = max(self.content_length, self.body_bytes_received)
         if size <= self.app.config["MAX_CONTENT_LENGTH"]:
             return False
@@ -83,7 +83,7 @@ class Parser(HTTPRequestParser):
         )
 
     def close(self) -> None:
-        with suppress(OSError):  # what a full disk did not take is tried once more
+        with suppress(OSError):  # closing the temporary file tries once more to write to a full disk
             super().close()
 
 
@@ -92,7 +92,7 @@ class Task(WSGITask):
 
     def start(self) -> None:
         super().start()
-        if self.channel.server.ending:  # as if the client had asked for it
+        if self.channel.server.ending:  # end the connection, as if the client had asked for that
             self.request.connection_close, self.request.headers["CONNECTION"] = True, "close"
 
     def get_environment(self) -> dict[str, Any]:
@@ -101,19 +101,19 @@ class Task(WSGITask):
         return environ
 
     def wrap(self, file: Any, block_size: int = 32_768) -> ReadOnlyFileBasedBuffer:
-        """What sends a file: a part at a time is fetched if it cannot seek."""
+        """What sends a file. One without `seek` is fetched part by part."""
         if hasattr(file, "seek"):
             return ReadOnlyFileBasedBuffer(file, block_size)
         return Fetched(file, block_size, self.channel)
 
     def set_close_on_finish(self) -> None:
-        # waitress also ends a connection after a reply that has no body, and so no Content-Length (304).
+        # waitress would also end the connection after a reply without a body and Content-Length (304).
         if self.has_body or self.request.connection_close or self.version == "1.0":
             super().set_close_on_finish()
 
 
 class Refusal(Task):
-    """A request that the server refuses. The application says so, without the body: in the envelope, and for CORS."""
+    """A request that the server refuses. The application answers it without its body, in the envelope and with CORS."""
 
     def get_environment(self) -> dict[str, Any]:
         environ = super().get_environment()
@@ -129,15 +129,15 @@ class Refusal(Task):
 
 
 def refusal(channel: Channel, request: Parser) -> Any:
-    """What answers a request with an error; where its head was no HTTP there is nothing to ask the application."""
+    """What answers a refused request: the application, unless the head was not HTTP, so that there is no path."""
     return (Refusal if hasattr(request, "path") else ErrorTask)(channel, request)
 
 
 class Fetched(ReadOnlyFileBasedBuffer):
-    """The rest of a reply, fetched from a file that cannot seek, a part each time the client has taken the last one.
+    """The body of a reply, read from a file without `seek`: a part each time the client has taken the last one.
 
-    So a client that does not read costs one part of memory. The thread that sends must not wait for a database:
-    while a part is fetched by another one, there is nothing to send (`waiting`).
+    So a client that does not read costs the memory of one part. The thread that sends must not wait for a database:
+    another thread reads the part, and meanwhile (`waiting`) there is nothing to send.
     """
 
     def __init__(self, file: Any, block_size: int, channel: Channel):
@@ -146,13 +146,13 @@ class Fetched(ReadOnlyFileBasedBuffer):
         self.part, self.sent, self.waiting = b"", 0, False
 
     def prepare(self, size: int | None = None) -> int:
-        """Take the first part. waitress passes the Content-Length, and takes over if there are bytes to send."""
+        """Read the first part. waitress passes the Content-Length, and expects the number of bytes to send."""
         self.remain = size or 0
         self.part = self.file.read(self.block_size) if size else b""
         return self.remain
 
     def get(self, numbytes: int = -1, skip: bool = False) -> bytes:
-        """The next bytes, b"" if they are yet to come. It is called with the lock of the output, as is `skip`."""
+        """The next bytes; b"" if they are not read yet. waitress holds the lock of the output, as for `skip`."""
         if self.sent == len(self.part) and self.remain and not self.waiting:
             self.waiting = True
             self.channel.server.add_task(self)
@@ -163,7 +163,7 @@ class Fetched(ReadOnlyFileBasedBuffer):
         self.remain -= numbytes
 
     def service(self) -> None:
-        """Fetch the next part, in a thread of the application. A reply that cannot go on ends with its connection."""
+        """Read the next part, in a thread of the application. If that fails, the connection is closed."""
         part = b""
         try:
             part = self.file.read(self.block_size)
@@ -179,16 +179,16 @@ class Fetched(ReadOnlyFileBasedBuffer):
 
 
 class Channel(HTTPChannel):
-    """One connection of a client. Its replies are sent by the thread that waits for requests, if they are short."""
+    """One connection of a client. The thread that reads requests sends its replies, if they are short."""
 
     task_class = Task
     error_task_class = staticmethod(refusal)
     close_when_flushed: bool
-    #: The next request waits until the client has taken the replies before it; no thread does.
+    #: Whether the next request waits, without a thread, until the client has taken the replies before it.
     postponed = False
-    #: The reply refuses a request of which more may come.
+    #: Whether the reply refuses a request while more of it may arrive.
     lingers = False
-    #: When the connection is closed after such a reply, once that is sent.
+    #: When the connection is closed after such a reply was sent.
     lingers_until = 0.0
     #: What its address counts as (`Listener.group`).
     group = ""
@@ -208,13 +208,14 @@ class Channel(HTTPChannel):
         return bool(self.total_outbufs_len or self.will_close or self.close_when_flushed)
 
     def handle_write(self) -> None:
-        """Send what is there. waitress does it without the lock, or not at all, depending on the requests that wait.
+        """Send what there is, with the lock.
 
-        Without the lock it sends bytes twice: a request may begin in another thread meanwhile. And as `writable`
-        does not know what it holds back, it asks for it again and again until the running request is done.
+        waitress sends without it, or not at all, depending on the requests that wait. Without the lock it sends bytes
+        twice if another thread begins a request meanwhile. And what it holds back its `writable` does not consider,
+        so that it calls this again and again until the running request is done.
         """
         if self.total_outbufs_len:
-            self._flush_exception(self._flush_some_if_lockable)  # for which waitress has no public names
+            self._flush_exception(self._flush_some_if_lockable)  # waitress has no public names for these
         if self.postponed and self.total_outbufs_len <= SEND_BYTES:
             self.postponed = False
             self.server.add_task(self)
@@ -227,18 +228,18 @@ class Channel(HTTPChannel):
             self.handle_close()
 
     def linger(self) -> None:
-        """Close our side only: closed with bytes unread, the client may lose the reply (RFC 9112, 9.6)."""
+        """Close our direction only. After a full close with unread bytes the reply may be lost (RFC 9112, 9.6)."""
         self.lingers_until = time.time() + limits.LINGER_SECONDS
         try:
             self.socket.shutdown(socket.SHUT_WR)
-        except OSError:  # it is gone
+        except OSError:  # the client is gone
             self.will_close = True
 
     def received(self, data: bytes) -> bool:
         return not self.lingers_until and super().received(data)
 
     def service(self) -> None:
-        """Answer a request, unless bytes of earlier replies wait: then `handle_write` will see to it."""
+        """Answer a request. If bytes of earlier replies wait, `handle_write` calls this again after they are sent."""
         with self.outbuf_lock:
             self.postponed = postponed = self.total_outbufs_len > SEND_BYTES
         if postponed:
@@ -247,7 +248,7 @@ class Channel(HTTPChannel):
             super().service()
 
     def overdue(self, now: float) -> bool:
-        """Whether the client has had its time: to send a request, to take a reply, or to ask for the next one."""
+        """Whether the client took too long to send a request, to take a reply, or to send the next request."""
         if self.lingers_until:
             return now > self.lingers_until
         if self.requests and not self.postponed:

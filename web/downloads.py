@@ -1,8 +1,4 @@
-"""The bytes of files: what they are, the links that lead to them, and how they are given out.
-
-What a browser may do with a file is decided by its bytes alone. A name or a type that a client sends is a
-claim: HTML that calls itself a picture would otherwise run here, as a page of ours.
-"""
+"""Downloads of files: signed links, ranges, and bytes read from the database while they are sent."""
 
 import io
 from typing import Any
@@ -29,13 +25,16 @@ def this_hour() -> int:
 
 
 def link(file_id: int) -> str:
-    """A URL of a file that needs no header: the same within the hour, so that caches hold; good for one to two."""
+    """A URL of a file that needs no token in a header, for `<img>`. It is valid for one to two hours.
+
+    Within an hour it stays the same, so that browsers find the file in their cache.
+    """
     token = signer().sign(f"{file_id}-{current_user.id}-{this_hour()}").decode()
     return f"{base_url()}/api/files/raw/{token}"
 
 
 def linked_file(token: str) -> Any:
-    """The file (its row) that a link leads to; 404 if it is old, or its user may not see the file any more."""
+    """The row of a link's file; 404 if the link has expired or its user may no longer see the file."""
     try:
         file_id, user_id, hour = map(int, signer().unsign(token).split(b"-"))
     except BadSignature:
@@ -47,9 +46,9 @@ def linked_file(token: str) -> Any:
 
 
 class StoredBytes:
-    """Bytes of a file from `start` to before `stop`, read from the database when they are asked for.
+    """The bytes of a file from `start` up to, not including, `stop`, read from the database part by part.
 
-    It cannot seek: the server then reads on only when a client has taken what was read (`web.connections.Fetched`).
+    It has no `seek`, so the server reads a part only after the client has taken the one before (`connections.Fetched`).
     """
 
     def __init__(self, file_id: int, start: int, stop: int):
@@ -57,12 +56,12 @@ class StoredBytes:
         self.first = self.next_part()
 
     def read(self, size: int = FilePart.SIZE) -> bytes:
-        """The rest of a part of the file, whatever `size` is; b"" at the end, or if the file is deleted meanwhile."""
+        """The next part of the file, whatever `size` is; b"" at the end, or if the file was deleted meanwhile."""
         first, self.first = self.first, b""
         try:
             return first or self.next_part()
         finally:
-            engines.release()  # of a thread that answers no request now
+            engines.release()  # this thread answers no request, so no hook does it
 
     def next_part(self) -> bytes:
         if self.position >= self.stop:
@@ -75,13 +74,13 @@ class StoredBytes:
 
 
 def bytes_of(file: Any, inline: bool, caching: str) -> Response:
-    """The bytes of a file (its row): all, the asked-for range (206, 416), or none where the client has them (304)."""
+    """The bytes of a file, given its row: all, the requested range (206, 416), or none if the client has them (304)."""
     attached = not (inline and file.mime_type in INLINE)
-    # Not conditional yet: it would not know how many bytes there are.
+    # `conditional` comes later, because send_file does not know the length.
     options: Any = {"as_attachment": attached, "download_name": file.name, "conditional": False}
     reply = send_file(io.BytesIO(), file.mime_type, etag=file.checksum, **options)
     reply.content_length = file.size
-    # Of several ranges we make no multipart reply: the whole file is as good an answer (RFC 9110, 14.2).
+    # A request for several ranges gets the whole file, which RFC 9110 (14.2) allows.
     ranges = request.range.ranges if request.range else []
     reply.make_conditional(request, accept_ranges=len(ranges) < 2, complete_length=file.size)
     if reply.status_code != 304 and request.method != "HEAD":
@@ -92,5 +91,5 @@ def bytes_of(file: Any, inline: bool, caching: str) -> Response:
             refuse(404)
         reply.response = wrap_file(request.environ, content, FilePart.SIZE)  # type: ignore[arg-type]
     reply.headers["Cache-Control"] = f"private, {caching}"
-    reply.headers["Content-Security-Policy"] = "sandbox"  # opened by itself it has no origin, and runs nothing
+    reply.headers["Content-Security-Policy"] = "sandbox"  # opened in a tab, it has no origin and runs no script
     return reply

@@ -1,4 +1,4 @@
-"""Every field that a schema may use: ours, and marshmallow's own handed on (`from web import fields`).
+"""Every field that a schema may use: our own, and those of marshmallow (`from web import fields`).
 
 A field reads what a client sends and shows what a row holds.
 """
@@ -33,7 +33,7 @@ class Text(ma.fields.String):
         self, maximum: int, minimum: int = 0, *, strip: bool = True, clean: Callable[[str], str] = str, **options: Any
     ):
         self.strip, self.clean = strip, clean
-        # Two validators, because one over both bounds does not say which was passed.
+        # Two validators, because the message of one with both bounds does not say which of them was broken.
         checks: list[Any] = [validate.Length(max=maximum)]
         if minimum:
             checks.append(validate.Length(min=minimum))
@@ -99,11 +99,11 @@ class Count(ma.fields.Integer):
 
 
 class Several(ma.fields.List):
-    """A list of at most `maximum` values. It looks at its length first: a body has room for a million wrong ones."""
+    """A list of at most `maximum` values. The length is checked first, because a body has room for a million values."""
 
     def __init__(self, inner: Any, maximum: int, minimum: int = 0, **options: Any):
         self.length = validate.Length(minimum or None, maximum)
-        # Given to marshmallow as well, which describes it in the OpenAPI document.
+        # Also as `validate`, because apispec documents only that.
         super().__init__(inner, validate=self.length, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ class Several(ma.fields.List):
 
 
 class Instant(ma.fields.Field):
-    """A point in time: out in UTC, whole seconds, `Z`; in with any offset, without one in the server's TIMEZONE."""
+    """A point in time. Shown in UTC, in whole seconds; read with any offset, without one in the zone TIMEZONE."""
 
     DOCUMENTED: ClassVar = {"type": "string", "format": "date-time"}
     default_error_messages = {"invalid": "Not a valid time."}
@@ -139,7 +139,7 @@ def _instant(value: datetime) -> str:
 
 
 class PlainDate(ma.fields.Field):
-    """A day without a time, `2026-11-24`, in and out; it moves with no zone."""
+    """A date without a time, such as `2026-11-24`; no time zone applies to it."""
 
     DOCUMENTED: ClassVar = {"type": "string", "format": "date"}
     default_error_messages = {"invalid": "Not a valid date."}
@@ -157,13 +157,13 @@ class PlainDate(ma.fields.Field):
 
 
 class Avatar(ma.fields.Field):
-    """The URL of a picture, absolute in replies; where none is set, a user's is the one that we draw."""
+    """The URL of a picture, absolute in replies. A user without one has the picture that `/api/avatars` draws."""
 
     DOCUMENTED: ClassVar = {"type": "string"}
     default_error_messages = {"invalid": "Not a valid URL."}
 
     def __init__(self, owner: str = "id", **options: Any):
-        #: The attribute with the id of the user whose picture it is; "" where it is no user's.
+        #: The attribute with the id of the user whose picture it is; "" if it is not a user's.
         self.owner = owner
         super().__init__(allow_none=True, **options)
 
@@ -190,7 +190,7 @@ def avatar_url(stored: str | None, user_id: int) -> str:
 
 
 def base_url() -> str:
-    """Where the client reached us, for links that must be absolute: `http://localhost:8000`."""
+    """The scheme and host by which the client called, for absolute links: `http://localhost:8000`."""
     return g.base_url
 
 
@@ -218,7 +218,7 @@ class Person(ma.fields.Nested):
 
 
 class People(ma.fields.Nested):
-    """Several `{id, name, avatar}`, and what else `schema` says of each, from a `gathered` column of the row."""
+    """A list of `{id, name, avatar}`, or of the larger `schema`, from a column made with `rules.gathered`."""
 
     def __init__(self, schema: type[Schema] = PersonSchema, **options: Any):
         super().__init__(schema, many=True, dump_only=True, **options)
@@ -228,7 +228,7 @@ class People(ma.fields.Nested):
 
 
 class Prefixed(ma.fields.Nested):
-    """A nested object from the columns `<prefix>_…` of a row; null if they all are."""
+    """A nested object from the columns `<prefix>_…` of a row; null if all of them are empty."""
 
     def __init__(self, schema: type[Schema], prefix: str, **options: Any):
         self.prefix = prefix
@@ -242,7 +242,7 @@ class Prefixed(ma.fields.Nested):
 
 
 def timezone() -> ZoneInfo:
-    """The zone in which the server's days begin."""
+    """The server's time zone (TIMEZONE), in which its days begin."""
     return current_app.config["TIMEZONE"]
 
 

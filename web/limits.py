@@ -1,7 +1,7 @@
-"""How much one request, one client and one account may take, each limit with its reason.
+"""How much one request, one client and one account may use, each limit with its reason.
 
-An operator chooses what depends on the machine (MAX_UPLOAD_MB, STORAGE_QUOTA_MB, THREADS, LOGIN_RATE_LIMIT); what
-stands here is far above what an admin page does, and low enough that nobody can stop the server for everybody else.
+Limits that depend on the machine are variables (MAX_UPLOAD_MB, STORAGE_QUOTA_MB, THREADS, LOGIN_RATE_LIMIT). Those
+here are far above what an admin page needs, and low enough that nobody can stop the server for everybody else.
 `docs/limits.md` lists all of them.
 """
 
@@ -24,53 +24,53 @@ HEADER_BYTES = 32 * KB
 BODY_BYTES = 2 * MB
 #: Bytes that the form of an upload may hold besides the file.
 FORM_BYTES = 64 * KB
-#: Seconds in which a request must have arrived, besides those of its body.
+#: Seconds in which a request must have arrived, not counting its body.
 REQUEST_SECONDS = 120
-#: Bytes of a body that must arrive in a second, taken all together: a slow mobile line sends as many.
+#: Bytes of a body that must arrive in a second on average. A slow mobile line sends as many.
 UPLOAD_RATE = 100 * KB
-#: Seconds in which a client must ask again, send on or take something of its reply, or the connection is closed.
+#: Seconds after which a connection is closed on which the client neither sends nor takes anything.
 IDLE_SECONDS = 75
-#: Seconds in which a client may go on sending what was refused, and still read the reply.
+#: Seconds for which a client whose request was refused may go on sending, so that it can read the reply.
 LINGER_SECONDS = 30
-#: Seconds between two looks at which connections are over their time.
+#: Seconds between two searches for connections to be closed.
 SWEEP_SECONDS = 5
-#: Seconds that a statement may take before it is 503: a hundred times what the slowest one of a page needs.
+#: Seconds that a statement may take before the reply is 503: a hundred times what the slowest one of a page needs.
 STATEMENT_SECONDS = 2.0
-#: Seconds that a request waits for its turn to write, lock of the database included, before it is 503.
+#: Seconds that a request waits for its turn to write, and for the lock of the database, before the reply is 503.
 WRITE_SECONDS = 5.0
-#: How often a write that lost a race against a parallel one is tried in all.
+#: How often a write is tried in all if it loses races against parallel ones.
 ATTEMPTS = 3
-#: Searches through the contents of documents at the same time; each reads every document in sight.
+#: Searches through the contents of documents at the same time; each reads every visible document.
 SEARCHES = 4
-#: Seconds that a search waits for one of these to end before it is 503: most take a hundredth of that.
+#: Seconds that a search waits for one of these to end before the reply is 503. Most searches take a hundredth of that.
 SEARCH_WAIT = 0.25
-#: Details in the reply to an invalid request: nobody reads more, and a reply must not be larger than its request.
+#: Details in the reply to an invalid request. Nobody reads more, and the reply must not be larger than the request.
 DETAILS = 100
 #: Bytes of the reply header `Link`; a longer one is left out.
 LINK_BYTES = 2 * KB
 
 # --- One client ---
 
-#: Connections from one address beyond loopback. A browser opens six, an office behind one address has many browsers.
+#: Connections from one address beyond loopback. A browser opens six, and many browsers of an office share an address.
 CONNECTIONS = 200
-#: Failed logins, and forged reset tokens, a minute from one address, whatever the accounts.
+#: Failed logins and forged reset tokens a minute from one address, for all accounts together.
 ADDRESS_ATTEMPTS = 100
-#: Failed logins a minute for one account from all addresses together: one stranger must not lock its owner out.
+#: Failed logins a minute for one account from all addresses together. One stranger must not lock its owner out.
 ACCOUNT_ATTEMPTS = 1000
 #: Registrations a minute from one address.
 REGISTRATIONS = 20
-#: Logins that hash or wait for it. scrypt takes 0.1 s of a core and 32 MB, and who waits holds one of THREADS.
+#: Logins that hash, or wait for it. scrypt takes 0.1 s of a core and 32 MB; a login that waits holds a thread.
 LOGINS_WAITING = 16
-#: The same for every other request that hashes a password (registering, setting one): logins have places of their own.
+#: The same for all other requests that hash a password (to register, to set one), so that logins keep their places.
 OTHERS_WAITING = 8
 
 # --- One account ---
 
 #: People invited to an event, in a conversation or a share, by somebody who does not manage the resource.
 PEOPLE = 100
-#: The same for who manages it.
+#: The same for those who manage it.
 MANAGED_PEOPLE = 1000
-#: Notifications a minute that one account causes: a message to a hundred people three times in a minute.
+#: Notifications a minute that one account causes: three messages to a hundred people.
 NOTIFICATIONS = 300
 #: Rows of one kind that an account may own (documents, files, folders, events, tasks, conversations).
 ROWS = 10_000
@@ -93,14 +93,14 @@ STATEMENT_CHARACTERS = 4000
 VALUES = 50
 VALUE_CHARACTERS = 100
 
-#: Characters of a text that may be a key of what is remembered. What clients send by themselves is shorter.
+#: Characters of a text that is a key of a cache. The texts that real clients send are shorter.
 REMEMBERED = 1000
 
 
 def remembered(entries: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Like `functools.lru_cache`, but bounded in bytes: a call with a text longer than REMEMBERED is not kept.
+    """Like `functools.lru_cache`, but bounded in bytes: a call with a text longer than REMEMBERED is not cached.
 
-    A client chooses the texts of its requests, so without this it would choose how much memory they take.
+    Clients choose the texts of their requests. Without the bound, they would choose how much memory the cache takes.
     """
 
     def decorator(function: Callable[P, R]) -> Callable[P, R]:
@@ -119,9 +119,9 @@ def remembered(entries: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def client_of(address: str) -> str:
-    """What an address counts as: itself, of IPv6 the /64, because its owner has all addresses in it.
+    """What an address counts as: itself; for IPv6 its /64 network, all of which one customer usually has.
 
-    ::ffff:1.2.3.4 is 1.2.3.4 on a socket for both. Raises ValueError for what is no address.
+    ::ffff:1.2.3.4, an IPv4 client on an IPv6 socket, is 1.2.3.4. Raises ValueError if it is not an address.
     """
     found = ipaddress.ip_address(address)
     if isinstance(found, ipaddress.IPv4Address) or found.is_loopback:
@@ -130,5 +130,5 @@ def client_of(address: str) -> str:
 
 
 def upload_bytes(config: Mapping[str, Any]) -> int:
-    """The largest body that any route takes: a file and the form around it."""
+    """The length of the largest body that any route accepts: a file and the form around it."""
     return config["MAX_UPLOAD_MB"] * MB + FORM_BYTES

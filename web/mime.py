@@ -1,7 +1,7 @@
-"""What a file is, found out from its bytes.
+"""The type of a file, detected from its bytes.
 
-A name or a type that a client sends is a claim: HTML that calls itself a picture would otherwise run in a browser, as
-a page of ours.
+The name and the type that a client sends are not trusted: HTML that is called a picture would run in a browser, with
+the rights of our pages.
 """
 
 import codecs
@@ -16,12 +16,12 @@ import sigtype
 
 from models import FilePart
 
-#: What may be shown in the browser instead of saved: nothing in it that a browser could run.
+#: Types that a browser may show instead of saving the file, because it runs no script in them.
 INLINE = {
     *("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "video/mp4", "video/webm"),
     *("audio/mpeg", "audio/x-wav", "audio/ogg", "application/pdf", "text/plain"),
 }
-#: Formats that are written in text. Any other that a text seems to begin like (`BM`, `ID3`) is chance.
+#: Formats whose files are valid UTF-8. A text that begins like any other format (`BM`, `ID3`) does so by chance.
 TEXTUAL = {"application/pdf", "application/rtf", "application/postscript", "image/svg+xml"}
 DOCUMENT = re.compile(
     r"text/|message/|application/(pdf|rtf|postscript|xml|ofd|epub|msword|x-mobi|vnd\.(ms-(excel|powerpoint|outlook)|open|oasis))"
@@ -38,7 +38,7 @@ def parts(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def describe(file: IO[bytes]) -> dict[str, Any]:
-    """What the row of a file says of its bytes."""
+    """The columns of a file's row that follow from its bytes."""
     size, digest = 0, hashlib.sha256()
     for part in parts(file):
         size += len(part)
@@ -48,7 +48,7 @@ def describe(file: IO[bytes]) -> dict[str, Any]:
 
 
 def recognise(file: IO[bytes]) -> str:
-    """The MIME type of a file. Text is what is valid UTF-8 without NUL; it is plain unless markup begins it."""
+    """The MIME type of a file. Valid UTF-8 without NUL is text: plain text, unless it begins like markup."""
     found = sigtype.guess_mime(file)
     decoder, start = codecs.getincrementaldecoder("utf-8")(), ""
     try:

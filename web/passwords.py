@@ -1,4 +1,4 @@
-"""Passwords: hashed in a queue, and guessed only so often."""
+"""Passwords: a queue for hashing them, and limits for guessing them."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from web import fields, limits
 from web.errors import refuse, refuse_until_a_minute_after
 from web.security import LOOPBACK, log
 
-#: Werkzeug's default, named because the hash that stands for nobody's must cost the same. Tests use a cheap one.
+#: Werkzeug's default. It is named because NOBODY must cost the same. Tests use a cheap one.
 HASH_METHOD = "scrypt:32768:8:1"
 
 
@@ -27,11 +27,11 @@ class Password(fields.Text):
 
 
 def make_hash(password: str) -> str:
-    """The hash under which a password is kept; it takes 0.1 s on purpose."""
+    """The hash of a password, to be stored. It takes 0.1 s on purpose, so that guessing is slow."""
     return generate_password_hash(password, HASH_METHOD)
 
 
-#: What an unknown account's password is compared with, so that the answer takes as long as for a known one.
+#: What the password for an unknown account is compared with, so that the reply takes as long as for a known one.
 NOBODY = (
     "scrypt:32768:8:1$HVLDlRJ2zispCpVQ$9180b73db93c51e1b535d337c4f36d4829bd3bb1df1d0fc015c68b4d6da533daa8"
     "d953e01009cf4f5ea598f88428451a1581ba79d789a082a7ea816cbfcde1a6"
@@ -46,9 +46,9 @@ _others_waiting = threading.BoundedSemaphore(limits.OTHERS_WAITING)
 
 @contextmanager
 def hashing(login: bool = False) -> Iterator[None]:
-    """A place in the queue before the hashing of passwords; 429 if it is full, so that other requests flow.
+    """Wait for a turn to hash a password; 429 if too many wait already, because each of them holds a thread.
 
-    Logins have a queue of their own: registrations, which need no account, cannot keep anybody out.
+    Logins have a queue of their own, so that registrations, which need no account, cannot keep anybody out.
     """
     waiting = _logins_waiting if login else _others_waiting
     if not waiting.acquire(blocking=False):
@@ -61,19 +61,19 @@ def hashing(login: bool = False) -> Iterator[None]:
 
 
 def hash_password(password: str) -> str:
-    """The hash of a new password, made in the queue and so outside of any transaction."""
+    """The hash of a new password. Call it outside of a transaction, because it waits in the queue."""
     with hashing():
         return make_hash(password)
 
 
 def password_fits(stored: str | None, password: str) -> bool:
-    """Whether `password` is the one whose hash is `stored`; an account without one takes as long and fails."""
+    """Whether `password` has the hash `stored`. None, an account without a password, takes as long and fails."""
     fits = check_password_hash(stored or NOBODY, password)
     return fits and stored is not None
 
 
 def client_address() -> str | None:
-    """The address that limits count (`limits.client_of`); None on the machine itself in development."""
+    """The address that limits count (`limits.client_of`); None in development if it is this machine."""
     address, config = request.remote_addr, current_app.config
     if "X-Forwarded-For" in request.headers and not config["TRUSTED_PROXY"]:
         warn_of_proxy(current_app.extensions, address)
@@ -81,22 +81,22 @@ def client_address() -> str | None:
         return None
     try:
         return limits.client_of(address)
-    except ValueError:  # a trusted proxy that hands on whatever its clients claim
+    except ValueError:  # a trusted proxy forwarded a text that is no address
         return address[:50]
 
 
 def warn_of_proxy(extensions: dict[str, Any], address: str | None) -> None:
-    """Say once in the log that a proxy's clients are counted as one."""
+    """Log once that all clients of a proxy are counted as one."""
     if not extensions.setdefault("proxy_told", False):
         extensions["proxy_told"] = True
         log.warning("%s forwards requests, but TRUSTED_PROXY is not set: limits count its clients as one", address)
 
 
 def account_limits(user: User | None, identity: str) -> dict[str, int]:
-    """What an attempt on an account counts against: the account from this address, the account, the address.
+    """The keys and limits of an attempt on an account: the account from this address, the account, the address.
 
-    The account by itself has a far higher limit, so that a stranger's guesses do not lock its owner out. It is the
-    same one whether it was named by e-mail or by username.
+    The limit of the account is far higher, so that a stranger's guesses do not lock its owner out. Its key is the same
+    for its e-mail and its username.
     """
     account = f"user:{user.id}" if user else f"name:{identity.strip().casefold()[:200]}"
     from_here = {f"{account} from {client_address() or 'here'}": current_app.config["LOGIN_RATE_LIMIT"]}
@@ -104,22 +104,22 @@ def account_limits(user: User | None, identity: str) -> dict[str, int]:
 
 
 def address_limit(what: str, most: int) -> dict[str, int]:
-    """What a request counts against if it concerns no account: its address, but not the machine's own."""
+    """The key and limit of a request that concerns no account: its address, if that is counted."""
     address = client_address()
     return {f"{what} from {address}": most} if address else {}
 
 
 def count_attempt(most: dict[str, int]) -> list[FailedAttempt]:
-    """Count an attempt against each key of `most`; 429 if one had as many as it says in the last minute.
+    """Count an attempt for each key of `most`; 429 if a key reached its limit in the last minute.
 
-    It is counted before it is known to fail, in a transaction of its own, so that parallel guesses count
-    too; whoever succeeds takes it back with `forgive()`.
+    An attempt is counted before the password is checked, in its own transaction, so that parallel guesses count too.
+    If the password is right, `forgive()` takes the attempt back.
     """
     now = engines.now()
     minute_ago = now - timedelta(minutes=1)
     with engines.write():
         for key, limit in most.items():
-            # None of later than now: the clock was set back since, and they would count for as long.
+            # Not those of later than now: if the clock was set back, they would count until it gets there.
             recent = FailedAttempt.select().where(FailedAttempt.key == key, FailedAttempt.at.between(minute_ago, now))
             if full := recent.order_by(FailedAttempt.at.desc()).offset(limit - 1).first():
                 refuse_until_a_minute_after(full.at, now)

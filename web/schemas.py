@@ -14,18 +14,18 @@ from web.openapi import camel_case
 
 
 class Schema(ma.Schema):
-    """The base: camelCase in the API, unknown fields ignored, rows dumped the fast way where it is the same."""
+    """The base of every schema: camelCase in the API; unknown fields are ignored."""
 
     class Meta:
         unknown = ma.EXCLUDE
 
-    #: Keys that the top level of a reply repeats beside `data`.
+    #: Keys of `data` that the top level of the reply repeats.
     lift: tuple[str, ...] = ()
     #: What other front ends call a field → its name here, in a body or a query.
     ALIASES: ClassVar[dict[str, str]] = {}
 
     def __init__(self, *, paged: bool = True, **options: Any):
-        #: Whether many of it are answered as a page (every collection), or as a plain array (a chart's points).
+        #: Whether `many=True` is answered as a page (every collection) or as a plain array (the points of a chart).
         self.paged = paged
         super().__init__(**options)
 

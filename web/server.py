@@ -1,4 +1,4 @@
-"""The server: waitress, the sockets it listens on, and how many connections it takes."""
+"""The server: waitress, its sockets, how many connections it accepts, and how it stops."""
 
 import ctypes
 import errno
@@ -30,13 +30,13 @@ from web.pruning import Pruner
 
 log = logging.getLogger("halolight")
 
-#: Connections that the system takes for us and keeps until we do.
+#: Connections that the system keeps for us until we accept them.
 BACKLOG = 1024
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Bind `host`; `localhost` is both loopbacks on one port, or one where the machine has no IPv6.
+    """Bind `host`. `localhost` is both loopbacks on one port, or only 127.0.0.1 if the machine has no IPv6.
 
     Raises BadConfiguration.
     """
@@ -58,10 +58,10 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
 def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name != "nt":  # there it would share a port that is taken
+        if os.name != "nt":  # on Windows it would let two programs share the port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen(BACKLOG)  # before the start says that it is ready, and where the port is taken is seen
+        bound.listen(BACKLOG)  # here, so that a taken port is noticed before the start says that it is ready
     except OSError:
         bound.close()
         raise
@@ -69,12 +69,12 @@ def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 def connection_limit() -> int:
-    """How many connections are taken at once: 2,000, or as many as the limit of open files allows when raised."""
+    """How many connections are accepted at once: 2,000, or fewer if the system's limit of open files is lower."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
         return 2000
-    wanted = 2200  # some for the database and the log
+    wanted = 2200  # 200 more, for the database and the log
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -83,7 +83,7 @@ def connection_limit() -> int:
 
 
 class Listener(TcpWSGIServer):
-    """One socket that takes connections: of each address so many."""
+    """One listening socket. It accepts so many connections from each address (`limits.CONNECTIONS`)."""
 
     channel_class = Channel
 
@@ -91,13 +91,13 @@ class Listener(TcpWSGIServer):
         self.app = app
         self.connections: Counter[str] = Counter()
         self.refused = 0
-        #: Whether every reply ends its connection: the server is to stop.
+        #: Whether the server is stopping: every reply then ends its connection.
         self.ending = False
         place = (bound.family, bound.type, bound.proto, bound.getsockname())
         super().__init__(app, channels, True, bound, dispatcher, adj, place, bind_socket=False)
 
     def accept(self) -> Any:
-        """The next connection and its address; None, and a short 503, if that address has enough of them."""
+        """The next connection and its address; None, after a short 503, if that address has too many of them."""
         taken = super().accept()
         group = self.group(taken[1][0]) if taken else ""
         if not group or self.connections[group] < limits.CONNECTIONS:
@@ -108,7 +108,7 @@ class Listener(TcpWSGIServer):
         return None
 
     def group(self, address: str) -> str:
-        """The addresses that count as this one, "" if it is not counted: a proxy of ours, or in development oneself."""
+        """What the address counts as; "" if it is not counted: the trusted proxy, and in development this machine."""
         proxy, production = self.app.config["TRUSTED_PROXY"], self.app.config["PRODUCTION"]
         client = limits.client_of(address)
         if proxy in ("*", address, client) or (ipaddress.ip_address(client).is_loopback and not production):
@@ -126,47 +126,47 @@ class Listener(TcpWSGIServer):
 
 
 def bound_memory() -> None:
-    """Let memory that is free again go back to the system, as far as the C library can be told to (glibc).
+    """Let the C library return freed memory to the system, if it is glibc.
 
-    By itself it keeps a heap for each thread, and blocks of a megabyte in them: twelve documents of a megabyte left
+    By default it keeps a heap for each thread, with freed blocks of a megabyte: twelve documents of a megabyte left
     94 MB in the process, with this 30.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
-        mallopt(-8, 4)  # M_ARENA_MAX: heaps in all
-        mallopt(-3, 512 * limits.KB)  # M_MMAP_THRESHOLD: larger blocks than this are the system's
+        mallopt(-8, 4)  # M_ARENA_MAX: at most four heaps
+        mallopt(-3, 512 * limits.KB)  # M_MMAP_THRESHOLD: larger blocks go back to the system at once
 
 
 def adjustments(app: Flask) -> Adjustments:
-    """How waitress is set for this application."""
+    """The settings of waitress for this application."""
     adj = Adjustments(
         connection_limit=connection_limit(),
         asyncore_use_poll=True,  # select() ends at 1,024 descriptors
         ident="",
         cleanup_interval=limits.SWEEP_SECONDS,
         max_request_header_size=limits.HEADER_BYTES,
-        max_request_body_size=limits.upload_bytes(app.config) + 1,  # it refuses what is as long
-        # A reply stays in memory, where it was made, and no thread waits for a client to take it: `Channel.service`
-        # begins no other reply meanwhile, and `Fetched` fetches of a file what is taken.
+        max_request_body_size=limits.upload_bytes(app.config) + 1,  # waitress refuses a body of this very length, too
+        # No limit, because a thread would wait until the client has taken the reply. `Channel.service` begins no
+        # other reply meanwhile, and `Fetched` reads a file part by part, so there is little in memory anyway.
         outbuf_overflow=sys.maxsize,
         outbuf_high_watermark=sys.maxsize,
         clear_untrusted_proxy_headers=False,  # the application reads them (`hooks.trust_proxy`)
     )
-    # By default the other threads send, head and body one by one, and switch to and fro: a sixth fewer requests.
-    # (As an option above, waitress would warn that it is to go.)
+    # By default each worker thread sends its own replies, which costs a sixth of the requests in thread switches.
+    # Set here, because waitress warns that the option above is deprecated.
     adj.send_bytes = SEND_BYTES
     return adj
 
 
 def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
-    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, ten seconds at most.
+    """Answer requests until SIGINT or SIGTERM; then let the running ones finish, for ten seconds at most.
 
-    `ready` is called as soon as both signals end the server in this way.
+    `ready` is called when requests are answered and both signals are handled.
     """
     bound_memory()
     dispatcher = ThreadedTaskDispatcher()
-    # A request mostly waits (for a hash, a lock, a delay), and holds a thread: with 4 of them, 8 logins left others
-    # 1 % of their requests, with 32 three quarters (docs/performance.md, "The tail").
+    # A request that waits (for a hash, a lock, a delay) holds a thread. With 4 threads, 8 logins left others 1 % of
+    # their requests; with 32 threads three quarters (docs/performance.md, "The tail").
     dispatcher.set_thread_count(app.config["THREADS"])
     channels: dict[int, Any] = {}
     listeners = [Listener(app, channels, bound, dispatcher, adjustments(app)) for bound in sockets]
@@ -189,9 +189,9 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
 
 
 def end_at_a_signal(wake: Callable[[], None]) -> threading.Event:
-    """An event that SIGINT and SIGTERM set; the second of them raises KeyboardInterrupt.
+    """An event that SIGINT and SIGTERM set. The second signal raises KeyboardInterrupt.
 
-    The first must not: raised while a reply is being sent, it would be sent again from where it was.
+    The first one must not: an exception while a reply is being sent would make waitress send a part of it twice.
     """
     ended = threading.Event()
 
@@ -201,23 +201,25 @@ def end_at_a_signal(wake: Callable[[], None]) -> threading.Event:
         ended.set()
         wake()
 
-    # SIGINT too: a shell that starts a program in the background lets it ignore SIGINT.
+    # SIGINT too, although Python handles it: a program that a shell starts in the background inherits "ignore".
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     return ended
 
 
 def drain(channels: dict[int, Any], seconds: float, proxied: bool) -> None:
-    """Take no more connections, and go on until every request that was read is answered.
+    """Accept no more connections, and go on until every request that was read is answered.
 
-    A proxy may send its next request on any connection that it keeps, at this very moment. So behind one, go on until
-    it has let go of all of them: each reply tells it to.
+    A proxy keeps its connections, and may send a request on any of them at this moment. So with a proxy, go on until
+    it has closed all of them, as each reply tells it to.
     """
     for listener in [channel for channel in channels.values() if channel.accepting]:
         for _ in range(BACKLOG):
-            listener.handle_accept()  # what the system took would be cut off
+            listener.handle_accept()  # those that the system has accepted would be cut off
         listener.ending = True
-        wasyncore.dispatcher.close(listener)  # its own `close` also ends what threads wake this one with
+        wasyncore.dispatcher.close(
+            listener
+        )  # the `close` of Listener would also close the pipe by which threads wake this one
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(
         proxied or channel.requests or channel.total_outbufs_len
