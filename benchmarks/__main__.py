@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import psutil
 
+from benchmarks.plot import plot
 from benchmarks.sections import SECTIONS, Plan, Table
 from benchmarks.servers import Bench, bench
 
@@ -26,7 +27,12 @@ PACKAGES = ("flask", "flask-smorest", "marshmallow", "peewee", "waitress")
 @click.option("--seconds", type=click.FloatRange(0.1), default=2, help="How long each time.")
 @click.option("--full", is_flag=True, help="Let the tables grow to 1,000,000 rows, not 100,000.")
 @click.option("--quick", is_flag=True, help="A moment of all but json-server and wrk, to see that it runs.")
-@click.option("--write", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to this file.")
+@click.option(
+    "--write",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the page to this file, and its picture (.svg) beside it.",
+)
 def main(
     database: str, only: tuple[str, ...], rounds: int, seconds: float, full: bool, quick: bool, page: Path | None
 ) -> None:
@@ -44,6 +50,8 @@ def main(
                 click.echo(parts[-1])
     if page:
         page.write_text("\n".join(parts), "utf-8")
+        if "throughput" in (only or SECTIONS):
+            page.with_suffix(".svg").write_text(plot("\n".join(parts)), "utf-8")
     if quick and any("no result" in part for part in parts):
         raise click.ClickException("a case had no result")
 

@@ -1,4 +1,4 @@
-"""Who may do what: one table of every route, and a test of every cell. `python -m tests.test_access` documents it.
+"""Who may do what: one table of every route, and a test of every cell. `python -m docs` writes it to docs/access.md.
 
 A cell has one answer, or one each for a row that is the caller's own, that is shared with the caller, and that is
 foreign: `own/shared/foreign`. Shared is what one is a member of, invited to, the assignee or recipient of, or may view
@@ -13,7 +13,6 @@ import itertools
 import json
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -133,7 +132,6 @@ ACCOUNTS = {
     "guest": "guest@halolight.h7ml.cn",
     "auditor": "auditor@halolight.h7ml.cn",
 }
-DOCS = Path(__file__).parent.parent / "docs" / "access.md"
 SCOPES = ("own", "shared", "foreign")
 #: Two seeded users with the role `user`: who owns what is not the caller's own, and who is in it too.
 OTHER, THIRD = 30, 29
@@ -353,12 +351,4 @@ def markdown():
     """The table as docs/access.md shows it."""
     rows = [f"| `{route}` | {' | '.join(cells.values())} |" for route, cells in lines()]
     head = f"| route | {' | '.join(ACCOUNTS)} |\n|---|{'---|' * len(ACCOUNTS)}"
-    return "\n".join(["# Who may do what", "", (__doc__ or "").partition("\n\n")[2], head, *rows, ""])
-
-
-def test_the_documentation_shows_the_table():
-    assert DOCS.read_text(encoding="utf-8") == markdown()
-
-
-if __name__ == "__main__":
-    DOCS.write_text(markdown(), encoding="utf-8")
+    return "\n".join([(__doc__ or "").partition("\n\n")[2], head, *rows])

@@ -95,24 +95,10 @@ def test_every_route_without_its_permission_is_403_before_the_body_is_read(app, 
                 assert all(permission in reply.json["message"] for permission in view.permissions)
 
 
-def test_the_readme_lists_every_route_of_the_api_and_no_other(app):
-    readme = (ROOT / "README.md").read_text("utf-8")
-    listed = set(re.findall(r"^\| ((?:GET|POST|PUT|DELETE)) \| `(/[^`]*)`", readme, re.MULTILINE))
-    real = {
-        (method, re.sub(r"<(?:\w+:)?\w*?(\w+)>", r":\1", rule.rule).replace(":id", ":id"))
-        for rule, _ in views(app)
-        if rule.rule.startswith("/api/") and rule.endpoint != "documentation.swagger_ui"
-        for method in rule.methods - {"OPTIONS", "HEAD", "PATCH"}
-    }
-    assert {(method, re.sub(r":\w+", ":id", path)) for method, path in listed} == {
-        (method, re.sub(r":\w+", ":id", path)) for method, path in real
-    }
-
-
-def test_the_readme_and_the_example_name_every_variable():
+def test_the_documentation_and_the_example_name_every_variable():
     names = set(config.VARIABLES)
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert set(re.findall(r"^\| `([A-Z_]+)`", readme, re.MULTILINE)) == names
+    described = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([A-Z_]+)`", described, re.MULTILINE)) == names
     example = (ROOT / ".env.example").read_text("utf-8")
     assert set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE)) == names
 

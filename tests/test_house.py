@@ -49,3 +49,9 @@ def test_every_module_of_resources_is_registered():
     modules = [importlib.import_module(name) for name in MODULES if name.startswith("resources.")]
     blueprints = {module.blp.name for module in modules if hasattr(module, "blp")}
     assert blueprints == {blp.name for blp in RESOURCES} | {"demo"}  # which development alone has
+
+
+def test_every_resource_has_tests():
+    tests = [path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py") if path.name != "test_access.py"]
+    addresses = [blp.url_prefix for blp in RESOURCES if blp.url_prefix]
+    assert [address for address in addresses if not any(f'"{address}' in text for text in tests)] == []

@@ -14,7 +14,7 @@ from web.document import document
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PATH = "docs/openapi.json"
-REMAKE = f"remake it: python halolight.py --openapi {PATH}"
+REMAKE = "remake it: python -m docs"
 #: Bounds of a value that is sent, with whether a larger one allows more.
 BOUNDS = {
     **dict.fromkeys(("maximum", "maxLength", "maxItems"), True),

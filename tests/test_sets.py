@@ -58,6 +58,11 @@ def test_the_same_moment_gives_the_same_rows(app, monkeypatch, name):
     assert everything() == before
 
 
+def test_every_resource_has_demo_rows(app):
+    models = [model for model in base.tables() if getattr(model, "RESOURCE", "")]
+    assert len(models) > 8 and [model.__name__ for model in models if not model.select().exists()] == []
+
+
 @pytest.mark.parametrize("hour", [0, 9, 23])
 def test_nothing_has_happened_in_the_future_and_tonight_is_tonight(app, monkeypatch, hour):
     midnight = datetime(2027, 2, 28, 16, 0, tzinfo=UTC)

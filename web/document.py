@@ -61,12 +61,15 @@ def document(app: Flask, server: str = SERVER) -> dict[str, Any]:
     return made
 
 
+def document_text(app: Flask) -> str:
+    return json.dumps(document(app), ensure_ascii=False, indent=1) + "\n"
+
+
 def write_document(app: Flask, path: str) -> None:
     """Write the OpenAPI document of an application to a file, or with the path `-` to the console."""
-    text = json.dumps(document(app), ensure_ascii=False, indent=1)
     try:
         with click.open_file(path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(document_text(app))
     except OSError as error:
         raise click.FileError(path, error.strerror) from None
 
