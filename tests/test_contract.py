@@ -334,6 +334,13 @@ def test_the_language_follows_accept_language(root, accepted, language):
     assert reply.json["message"] == {"zh": "资源不存在", "en": "Not found"}[language]
 
 
+def test_a_message_tells_a_route_that_is_not_there_from_a_row(root):
+    english = {"Accept-Language": "en"}
+    messages = [root.get(path, headers=english).json["message"] for path in ("/api/tasks/999", "/api/task/999")]
+    assert messages == ["Not found", "No route matches this path"]
+    assert root.get("/api/task/999").json["message"] == "没有接口与此路径匹配"
+
+
 def test_an_error_has_the_shape_of_the_contract(root):
     body = root.post("/api/auth/register", {"email": "no", "password": "123456"}).json
     assert list(body) == ["success", "error", "message"] and body["message"] == body["error"]["message"]

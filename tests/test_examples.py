@@ -43,14 +43,10 @@ def served(folder: Path):
 
 def copied(name: str, folder: Path) -> Path:
     """A clean copy of an example, with the document at the place where it looks for it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", f"examples/{name}", "docs/openapi.json"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for path in listed.stdout.split():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, folder / path)
-    return folder / "examples" / name
+    made = shutil.ignore_patterns("node_modules", "dist", "schema.d.ts", "screenshots", "test-results")
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "openapi.json", folder / "docs")
+    return shutil.copytree(EXAMPLES / name, folder / "examples" / name, ignore=made)
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
@@ -216,3 +212,29 @@ def test_linters(full, tmp_path):
     told = run(build_command(example), example)
     assert "Your API description is valid" in told and "No results with a severity" in told
     assert "warnings" not in told
+
+
+#: The options with which the recipes are checked, as a strict project has them.
+TSC = "npx tsc --noEmit --strict --noUncheckedIndexedAccess --skipLibCheck --target es2022 --module es2022 \
+  --moduleResolution bundler --lib es2022,dom,dom.iterable --types node"
+
+
+@npm
+@pytest.mark.thorough
+def test_recipes(full, tmp_path):
+    text = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    blocks = re.findall(r"```(bash|ts)\n(.*?)```", text, re.DOTALL)
+    shutil.copy(ROOT / "docs" / "openapi.json", tmp_path)
+    (tmp_path / "src").mkdir()
+    names = []
+    for language, block in blocks:
+        if language == "ts":
+            assert len(block.splitlines()) <= 30
+            names.append(block.splitlines()[0].removeprefix("// "))
+            (tmp_path / names[-1]).write_text(block)
+    commands = [line for language, block in blocks if language == "bash" for line in block.splitlines()]
+    for command in commands:
+        told = run(command, tmp_path)
+        assert "openapi.json" not in command or "arn" not in re.sub("npm warn.*", "", told)
+    run(f"{TSC} {' '.join(names)}", tmp_path)
+    assert len(names) == 7

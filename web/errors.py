@@ -35,6 +35,7 @@ TEXTS = {
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",
 }
+NO_ROUTE = "No route matches this path"
 #: The text of a 503 if a disk is full.
 NO_ROOM = "The server has no room for this at the moment"
 #: Every error of a database. Peewee wraps those of a statement, but not those of SQLite while rows are fetched.
@@ -108,6 +109,8 @@ class Api(DocumentedApi, flask_smorest.Api):
             text, fields = error.description or text, list(error.fields.items())
         elif fields:
             text = "The request is not valid"
+        elif status == 404:  # of the router: a row that is absent is a Refusal
+            text = NO_ROUTE
         fields, reason = fields[: limits.DETAILS], getattr(error, "reason", "")
         reply = jsonify(envelope(status, text, fields, reason, g.language, g.request_id))
         reply.status_code = status

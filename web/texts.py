@@ -149,6 +149,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "拒绝访问主机 {host}；可通过 ALLOWED_HOSTS 允许",
     ),
     "Not found": ("", "资源不存在"),
+    "No route matches this path": ("", "没有接口与此路径匹配"),
     "This method is not allowed here": ("", "不支持该请求方法"),
     "The state does not allow this": ("", "当前状态不允许此操作"),
     "At least one active super administrator must remain": ("", "必须保留至少一个启用的超级管理员"),

@@ -29,11 +29,12 @@ function renew(): Promise<Session> {
 
 /** The reply's body. Raises HttpError, with the messages of the fields where react-admin looks for them. */
 export async function ask(method: string, path: string, body?: object) {
+  const token = session()?.accessToken;
   try {
     return await send(method, path, body);
   } catch (error) {
     if (!(error instanceof HttpError) || error.body.reason !== "expired_token") throw error;
-    await renew();
+    if (token === session()?.accessToken) await renew(); // else it was renewed while this request was under way
     return send(method, path, body);
   }
 }

@@ -23,8 +23,9 @@ export async function logIn(email: string, password: string) {
   return error;
 }
 
-/** Get new tokens. Requests that find their token expired at the same time share one renewal. */
-export function renew(): Promise<boolean> {
+/** Get new tokens instead of those that a request was `sent` with. All requests that wait for them share one renewal. */
+export async function renew(sent: string | null): Promise<boolean> {
+  if (sent !== authorization()) return tokens !== undefined; // it was renewed while the request was under way
   renewal ??= refresh().finally(() => (renewal = undefined));
   return renewal;
 }
@@ -49,7 +50,7 @@ const session: Middleware = {
     copies.delete(id);
     if (response.status !== 401 || !copy) return undefined;
     const body: Schemas["UnauthorizedError"] = await response.clone().json();
-    if (body.error.reason !== "expired_token" || !(await renew())) return undefined;
+    if (body.error.reason !== "expired_token" || !(await renew(copy.headers.get("Authorization")))) return undefined;
     copy.headers.set("Authorization", authorization());
     return fetch(copy);
   },

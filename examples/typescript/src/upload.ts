@@ -2,8 +2,9 @@
 import { authorization, renew, server, type Schemas } from "./api.js";
 
 export async function upload(file: File, onProgress: (share: number) => void): Promise<Schemas["File"]> {
+  const sent = authorization();
   let reply = await send(file, onProgress);
-  if (reply.status === 401 && (await renew())) reply = await send(file, onProgress);
+  if (reply.status === 401 && (await renew(sent))) reply = await send(file, onProgress);
   if (reply.status !== 201) {
     const refused: Schemas["Error"] = JSON.parse(reply.responseText);
     throw new Error(refused.message);
