@@ -4,11 +4,10 @@ import copy
 import http
 from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import flask_smorest
 import marshmallow as ma
-from apispec.ext.marshmallow import MarshmallowPlugin
 
 from web.texts import CATALOGUE, INVALID
 
@@ -107,26 +106,21 @@ def _narrowed(name: str, schema: ma.Schema, names: tuple[str, ...], always: bool
 
 
 @cache
-def envelope_schema(schema: ma.Schema | None) -> type[ma.Schema]:
-    """The success envelope around `schema`: a page of it, one of it, or `null`."""
-    field: Any
-    lifted: dict[str, Any] = {}
+def envelope_schema(schema: Any) -> type[ma.Schema]:
+    """The success envelope around `schema`: a page of it, a list of it, one of it, or `null`."""
     if schema is None:
-        name, field = "EmptyReply", ma.fields.Raw(required=True, metadata={"type": "null"})
-    else:
-        inner, paged = reply_schema(schema), schema.many and schema.paged  # type: ignore[attr-defined]
-        name = inner.__name__ + ("Page" if paged else "List" if schema.many else "Reply")
-        field = (
-            ma.fields.Nested(page_schema(inner), required=True)
-            if paged
-            else ma.fields.Nested(inner, many=schema.many, required=True)
-        )
-        declared = inner._declared_fields
-        lifted = {name: copy.copy(f) for name, f in declared.items() if f.data_key in schema.lift}  # type: ignore[attr-defined]
+        return _envelope("EmptyReply", ma.fields.Raw(required=True, metadata={"type": "null"}))
+    inner = reply_schema(schema)
+    if schema.many and schema.paged:
+        return _envelope(f"{inner.__name__}Page", ma.fields.Nested(page_schema(inner), required=True))
+    lifted = {name: copy.copy(field) for name, field in inner._declared_fields.items() if field.data_key in schema.lift}
+    name = inner.__name__ + ("List" if schema.many else "Reply")
+    return _envelope(name, ma.fields.Nested(inner, many=schema.many, required=True), **lifted)
+
+
+def _envelope(name: str, data: ma.fields.Field, **lifted: ma.fields.Field) -> type[ma.Schema]:
     success = ma.fields.Boolean(required=True, metadata={"example": True})
-    return type(
-        name, (Open,), {"success": success, "data": field, "message": ma.fields.String(required=True), **lifted}
-    )
+    return type(name, (Open,), {"success": success, "data": data, "message": ma.fields.String(required=True), **lifted})
 
 
 @cache
@@ -134,14 +128,6 @@ def page_schema(inner: type[ma.Schema]) -> type[ma.Schema]:
     numbers = {name: ma.fields.Integer(required=True) for name in ("total", "page", "pageSize", "totalPages")}
     items = ma.fields.List(ma.fields.Nested(inner), required=True)
     return type(inner.__name__ + "Items", (Open,), {"items": items, **numbers})
-
-
-def schema_name(schema: Any) -> str | bool:
-    """The name of a schema in the components; False, so that it stands inline, if `only` or `partial` narrowed it."""
-    if isinstance(schema, ma.Schema) and (schema.only is not None or schema.exclude or schema.partial):
-        return False
-    cls = schema if isinstance(schema, type) else type(schema)
-    return cls.__name__.removesuffix("Schema")
 
 
 def documented_type(converter: Any, field: ma.fields.Field, **kwargs: Any) -> dict[str, Any]:
@@ -157,7 +143,6 @@ class DocumentedApi:
     """Adds the security scheme, our fields and the names of schemas to the document. Mixed into smorest's Api."""
 
     def _init_spec(self, **options: Any) -> None:
-        options.setdefault("marshmallow_plugin", MarshmallowPlugin(schema_name_resolver=cast(Any, schema_name)))
         super()._init_spec(**options)  # type: ignore[misc]
         scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         self.spec.components.security_scheme("bearer", scheme)  # type: ignore[attr-defined]
@@ -177,7 +162,7 @@ class DocumentedBlueprint(flask_smorest.Blueprint):
 
     def __init__(self, name: str, import_name: str, **options: Any):
         super().__init__(name, import_name, **options)
-        self._prepare_doc_cbks.append(self._prepare_errors_doc)
+        self._prepare_doc_cbks.append(with_errors)
 
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
@@ -204,12 +189,8 @@ class DocumentedBlueprint(flask_smorest.Blueprint):
         if {"put", "patch"} <= set(docs):
             del docs["patch"]  # the same view as PUT
 
-    @staticmethod
-    def _prepare_errors_doc(doc: dict[str, Any], info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return with_errors(doc, info, kwargs["method"])
 
-
-def with_errors(doc: dict[str, Any], info: dict[str, Any], method: str) -> dict[str, Any]:
+def with_errors(doc: dict[str, Any], info: dict[str, Any], *, method: str, **kwargs: Any) -> dict[str, Any]:
     """Add to an operation what its route implies: the permissions, and every error that it may answer."""
     words = info["docstring"]  # smorest adds this to the operation later
     words["summary"] = words["summary"].replace("`", "")  # a summary is plain text; a description is Markdown
