@@ -5,6 +5,7 @@ A field reads what a client sends and shows what a row holds.
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -62,40 +63,38 @@ class Email(Text):
         super().__init__(200, clean=str.lower, validate=validate.Email(), **options)
 
 
-class Id(ma.fields.Integer):
-    """The id of a row, in a body or a query: 3 and "3", nothing else that could be taken for a number."""
+class Count(ma.fields.Integer):
+    """An integer from `minimum` to `maximum`: 3 and "3", but not 3.0, true or " 3", which marshmallow would take."""
 
-    default_error_messages = {"invalid": "Not a valid id."}
+    DIGITS = r"-?[0-9]{1,18}"
 
-    def __init__(self, **options: Any):
-        super().__init__(validate=validate.Range(1, MAX_ID), **options)
+    def __init__(self, minimum: int, maximum: int, **options: Any):
+        super().__init__(validate=validate.Range(minimum, maximum), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is int or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value)):
+        if type(value) is int or (isinstance(value, str) and re.fullmatch(self.DIGITS, value)):
             return int(value)
         raise self.make_error("invalid")
 
 
+class Id(Count):
+    """The id of a row, in a body or a query."""
+
+    DIGITS = r"[0-9]{1,10}"
+    default_error_messages = {"invalid": "Not a valid id."}
+
+    def __init__(self, **options: Any):
+        super().__init__(1, MAX_ID, **options)
+
+
 class InFolder(ma.fields.Field):
-    """A filter by folder: its id, or the word `root` (None) for what lies in none."""
+    """A filter by folder: its id, or the word `root` (None) for files and documents in no folder."""
 
     def __init__(self) -> None:
         super().__init__(metadata={"type": "string", "description": "an id, or `root`", "example": "root"})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | None:
         return None if value == "root" else Id().deserialize(value)
-
-
-class Count(ma.fields.Integer):
-    """A whole number from `minimum` to `maximum`: in JSON a number, in a query its digits."""
-
-    def __init__(self, minimum: int, maximum: int, **options: Any):
-        super().__init__(validate=validate.Range(minimum, maximum), **options)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is int or (isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value)):
-            return int(value)
-        raise self.make_error("invalid")
 
 
 class Several(ma.fields.List):
@@ -148,11 +147,9 @@ class PlainDate(ma.fields.Field):
         return value.isoformat() if value is not None else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
-        if isinstance(value, str) and re.fullmatch(r"(19|2\d)\d\d-\d\d-\d\d", value, re.ASCII):
-            try:
+        with suppress(ValueError):  # 2026-02-30
+            if isinstance(value, str) and re.fullmatch(r"(19|2\d)\d\d-\d\d-\d\d", value, re.ASCII):
                 return date.fromisoformat(value)
-            except ValueError:
-                pass
         raise self.make_error("invalid")
 
 

@@ -1,6 +1,6 @@
 """The base of every schema, and its fast dump.
 
-A schema describes a resource once: what a client may send is loaded, what is `dump_only` is only shown.
+A schema describes a resource once: clients may send its fields, except those that are `dump_only`.
 Names are snake_case in Python and camelCase in the API. Schemas are made once, at import.
 """
 
@@ -37,7 +37,7 @@ class Schema(ma.Schema):
         many = self.many if many is None else many
         if not hasattr(self, "_dumper"):
             self._dumper = dumper(self)
-        # Rows are named tuples; what a view put together by hand (a dict) takes marshmallow's own way.
+        # Rows are named tuples. marshmallow itself dumps anything else, such as a dict that a view has built.
         if self._dumper is None or not isinstance((obj[0] if obj else None) if many else obj, tuple):
             return super().dump(obj, many=many)
         return [self._dumper(row) for row in obj] if many else self._dumper(obj)
@@ -62,7 +62,7 @@ def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
         else:
             values.append((key, attribute, field._serialize))
     keys = [key for key, _ in plain]
-    # Twice something that every row has: with fewer than two names, attrgetter would give no tuple.
+    # `__class__` twice, because attrgetter returns a tuple only for two or more names.
     get = attrgetter(*(attribute for _, attribute in plain), "__class__", "__class__")
 
     def dump(row: Any) -> dict[str, Any]:
@@ -77,5 +77,5 @@ def dumper(schema: ma.Schema) -> Callable[[Any], dict[str, Any]] | None:
     return dump
 
 
-#: How fields serialize that leave a value of the database as it is.
+#: The `_serialize` of fields that show a value as the database returns it.
 UNCHANGED = (ma.fields.Field._serialize, ma.fields.String._serialize, ma.fields.Boolean._serialize)
