@@ -114,7 +114,7 @@ def broken_schemas(old, new, incoming):
                 yield f"{name}.{key} is gone"
             else:
                 yield from narrowed(f"{name}.{key}", inner, now["properties"][key], name in incoming)
-        before, after = set(schema.get("required", ())), set(now.get("required", ()))
+        before, after = set(schema.get("required", ())) & now["properties"].keys(), set(now.get("required", ()))
         for key in after - before if name in incoming else before - after:
             yield f"{name}.{key} is {'required' if name in incoming else 'not always there'}"
 
