@@ -155,6 +155,7 @@ def test_react_admin(full, tmp_path, api, page):
         rows.nth(9).wait_for()
         page.get_by_text("1-10 of 20").wait_for()
         page.locator("td.column-assigneeId", has_text=re.compile(r"[A-Z]\w+ [A-Z]")).first.wait_for()  # by reference
+        page.screenshot(path=tmp_path / "react-admin.png")
         page.get_by_label("Go to page 2").click()
         page.get_by_text("11-20 of 20").wait_for()
         page.get_by_role("button", name="Sort by title").click()  # back to the first page
@@ -180,7 +181,6 @@ def test_react_admin(full, tmp_path, api, page):
         page.request.post(f"{api}/api/demo/expire-tokens")  # the next request renews the token
         page.get_by_role("button", name="Save").click()
         page.get_by_text("Element updated").wait_for()
-        page.screenshot(path=tmp_path / "react-admin.png")
 
         page.evaluate("localStorage.clear()")
         page.goto(address)

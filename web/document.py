@@ -170,8 +170,10 @@ def example(schema: dict[str, Any], owner: str, name: str, schemas: dict[str, An
     if "anyOf" in schema:
         return example(schema["anyOf"][0], owner, name, schemas, language)
     if "properties" in schema:
-        properties = schema["properties"].items()
-        return {key: example(inner, owner, key, schemas, language) for key, inner in properties}
+        shown = {
+            key: inner for key, inner in schema["properties"].items() if f"{owner}.{key}" not in written()["omitted"]
+        }
+        return {key: example(inner, owner, key, schemas, language) for key, inner in shown.items()}
     said = written_example(schema, owner, name)
     if said is not None:
         return said[language] if isinstance(said, dict) else said
@@ -192,7 +194,8 @@ def written_example(schema: dict[str, Any], owner: str, name: str) -> Any:
     table, resource = written()["examples"], owner.removeprefix("Listed")
     for variant in VARIANTS:
         resource = resource.removesuffix(variant)
-    if "enum" not in schema and name in (own := table.get(resource, {})):
+    own = {**table.get(resource, {}), **table.get(owner, {})}
+    if "enum" not in schema and name in own:
         return own[name]
     if "enum" in schema or "$ref" in schema.get("items", {}):
         return None
