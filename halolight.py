@@ -133,28 +133,16 @@ def refusals(program: str) -> Iterator[None]:
 @click.option("--fail-rate", metavar="RATE", help="Let so many replies fail, from 0 to 1 (development only).")
 @click.option("--clock", "DEMO_CLOCK", metavar="TIME", help=f"Start at {clock.FORMAT} (development only).")
 @click.option("--create-admin", metavar="EMAIL", help="Make a super administrator and stop; password: ADMIN_PASSWORD.")
-@click.option(
-    "--openapi", metavar="[FILE]", is_flag=False, flag_value="-", help="Write the OpenAPI document, and stop."
-)
+@click.option("--openapi", metavar="[FILE]", is_flag=False, flag_value="-", help="Write the OpenAPI document and stop.")
 @click.option("--backup", metavar="FILE", help="Copy the SQLite database to FILE, also while it is in use, and stop.")
 @click.option("--migrate", is_flag=True, help="Bring the database up to date with the models, and stop.")
 @click.option("--check", is_flag=True, help="Look for damage in the database, and stop; exit code 1 if there is any.")
-def main(
-    temporary: bool,
-    reset: bool,
-    delay: str | None,
-    fail_rate: str | None,
-    create_admin: str | None,
-    openapi: str | None,
-    backup: str | None,
-    migrate: bool,
-    check: bool,
-    **variables: str | None,
-) -> None:
+def main(temporary, reset, delay, fail_rate, create_admin, openapi, backup, migrate, check, **variables):
     """Start HaloLight on a database that is made and filled at the first start."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console without Chinese shows ? instead
+    # Options that stand for a variable of the configuration carry its name.
     options = {name: value for name, value in variables.items() if value is not None}
     with refusals("halolight"):
         if openapi:

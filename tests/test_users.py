@@ -89,7 +89,10 @@ def test_bad_input_is_refused_by_field(root, change, field):
     assert User.get_or_none(User.email == PLAIN["email"]) is None
 
 
-@pytest.mark.parametrize("avatar", ["https://cdn.example/a.png", "/api/avatars/7.svg", "data:image/png;base64,AAAA"])
+@pytest.mark.parametrize(
+    "avatar",
+    ["https://cdn.example/a.png", "/api/avatars/7.svg", "data:image/png;base64,AAAA", "http://localhost:8000/a.png"],
+)
 def test_an_avatar_is_a_url_of_ours_or_anothers(root, avatar):
     shown = root.put("/api/users/4", {"avatar": avatar}).json["data"]["avatar"]
     assert shown == {"/api/avatars/7.svg": "http://localhost/api/avatars/4.svg"}.get(avatar, avatar)
