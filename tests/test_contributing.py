@@ -39,7 +39,7 @@ def run(folder, *command):
     return subprocess.run(
         [sys.executable, *command],
         cwd=folder,
-        env={**variables, "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"},
+        env={**variables, "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -96,3 +96,13 @@ def test_every_function_that_a_picture_names_is_there():
     assert len(steps) > 10
     for lane, name, other in steps:
         assert re.search(rf"def {name}\(", sources[other or files[lane]]), (name, other or files[lane])
+
+
+def test_what_there_is_to_copy_from_is_there():
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Copy from")[2]
+    sources = "".join(path.read_text("utf-8") for path in MODULES.values())
+    named = re.findall("`([^`]+)`", table)
+    assert len(named) > 25
+    for name in named:
+        found = (ROOT / name).exists() or re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", sources)
+        assert found or name == "XArgs", name
