@@ -17,7 +17,7 @@ NUMBERS = [str(number) for number in range(1, len(CHECKS) + 1)]
 #: What is done to a copy of the code before the checks run: patches in tests/lessons/.
 STATES = {
     "unsolved": (),
-    "wrong": ("1-in-python", "2-everybody", "3-lost", "4-taken-back"),
+    "wrong": ("1-in-python", "2-everybody", "3-lost", "4-rolled-back"),
     "almost": ("3-alone",),
     "solved": tuple(NUMBERS),
 }
@@ -77,6 +77,6 @@ def test_the_pages_in_both_languages_have_the_same_headings_and_commands():
                 assert found[0] == found[1], name
 
 
-def test_the_lessons_are_listed(tmp_path):
+def test_the_lessons_are_listed():
     ended = subprocess.run([sys.executable, "-m", "docs.lessons"], cwd=ROOT, **TEXT)
     assert [line[:3] for line in ended.stdout.splitlines()] == [f"{number}. " for number in NUMBERS]

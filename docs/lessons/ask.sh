@@ -5,7 +5,8 @@
 # sql first                      the SQL statements of the request whose X-Request-ID was `first`
 # post /api/auth/refresh '{}'    a POST without an access token
 # post … | pick refreshToken     one value of the reply
-api() { curl -sS -H 'Content-Type: application/json' -H 'Accept-Language: en' -w '\n' "$@"; }
+# language=zh ask demo …         the reply in Chinese
+api() { curl -sS -H 'Content-Type: application/json' -H "Accept-Language: ${language:-en}" -w '\n' "$@"; }
 
 post() { api "localhost:8000$1" -d "$2"; }
 

@@ -73,8 +73,10 @@ class Somebody:
     def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         """The reply to a request. Raises Missing if it has another status."""
         reply = self.send(method, path, body)
-        told = f"{reply.status_code} ({reply.json['message']})"
-        expect(reply.status_code == status, f"{method} {path} answers {told}, not {status}.")
+        body, answers = reply.get_json(silent=True), f"{method} {path} answers {reply.status_code}"
+        enveloped = isinstance(body, dict) and "message" in body
+        expect(enveloped, f"{answers} without the envelope: is there a @blp.response?")
+        expect(reply.status_code == status, f"{answers} ({body['message']}), not {status}.")
         return reply
 
     def new_task(self, title: str, **fields: Any) -> int:
@@ -115,7 +117,7 @@ def a_permission() -> str:
             expect(counted == expected, f"{email} sees {expected} in the list of tasks, and {counted} in {path}.")
         Somebody(app).ask("GET", path, status=401)
         Somebody.logged_in(app, GUEST).ask("GET", path, status=403)
-    return "everybody counts what they see, and who may see no tasks counts none."
+    return "everybody counts the tasks that they see, and a guest counts none."
 
 
 def at_once(path: str, *callers: Somebody) -> list[int]:
@@ -143,8 +145,8 @@ def a_race() -> str:
             path = f"/api/tasks/{task}/claim"
             statuses = at_once(path, demo, manager)
             expect(404 not in statuses, "there is no route POST /api/tasks/:id/claim.")
-            expect(statuses != [201, 201], "two claimed one task at once and both were told 201: they lost the race.")
-            expect(statuses == [201, 409], f"two claimed one task at once and got {statuses}, not [201, 409].")
+            expect(statuses != [201, 201], "two users claimed a task at once and both got 201: the race is lost.")
+            expect(statuses == [201, 409], f"two users claimed a task at once and got {statuses}, not [201, 409].")
         reply = demo.ask("POST", path, status=409)
         try:
             with engines.write():
@@ -178,7 +180,7 @@ def a_token() -> str:
         expect(reason == "refresh_reused", f"the stolen token was refused with {reason}, not refresh_reused.")
         expect(
             nobody.send("POST", "/api/auth/refresh", {"refreshToken": current}).status_code == 401,
-            "the session did not end: the refusal took your transaction back.",
+            "the session did not end: the refusal rolled your transaction back.",
         )
         expect(alerts() > before, "the session ended, and no alert is among the notifications of its user.")
         refresh(stolen, 401)
