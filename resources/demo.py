@@ -101,7 +101,7 @@ class ExpiredSchema(Schema):
 class SetSchema(Schema):
     """Which set of rows: by default the one in use."""
 
-    set = fields.Choice(SETS)
+    set = fields.Choice(SETS, allow_none=True)
 
 
 class DemoLoginArgs(Schema):
@@ -109,7 +109,7 @@ class DemoLoginArgs(Schema):
 
 
 RULE = RuleSchema()
-CLOCK = ClockSchema()
+CLOCK, SET = ClockSchema(), SetSchema()
 
 
 def init_app(app: Flask) -> None:
@@ -131,6 +131,10 @@ def guard() -> None:
     foreign = not known if origin else request.headers.get("Sec-Fetch-Site") == "cross-site"
     if foreign and (request.method != "GET" or origin):
         refuse(403, "Requests from this site are refused; allow it with CORS_ORIGINS")
+    # The home page asks every two seconds: at INFO, its lines would bury all others in the log. By Sec-Fetch-Site the
+    # browser says that a page of ours asks. From elsewhere that may be forged, and mails hold secrets.
+    ours = request.headers.get("Sec-Fetch-Site") == "same-origin" and request.remote_addr in security.LOOPBACK
+    g.watching = ours and request.method == "GET"
 
 
 @blp.route("/accounts")
@@ -167,8 +171,8 @@ def log_in_as(data):
 
 @blp.route("/reset", methods=["POST"])
 @blp.public
-@blp.arguments(SetSchema())
-@blp.response(200, SetSchema(), message="The demo data is as it was seeded", write=False, errors=(403, 409))
+@blp.arguments(SET)
+@blp.response(200, SET, message="The demo data is as it was seeded", write=False, errors=(403, 409))
 def reset_demo_data(data):
     """Put the demo data back, or another set of it; sessions of accounts that are in both stay"""
     try:
@@ -179,6 +183,14 @@ def reset_demo_data(data):
     current_app.extensions["rules"].reset()
     log.info("demo: reset to the set %s", name)
     return answer({"set": name})
+
+
+@blp.route("/set")
+@blp.public
+@blp.response(200, SET)
+def get_set_in_use():
+    """Which set of demo rows the database holds; null if it was not filled with one"""
+    return {"set": seed.set_in_use() if seed.seeded() else None}
 
 
 @blp.route("/expire-tokens", methods=["POST"])

@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from database import engines
 from web import rules
 from web.api import Blueprint
-from web.config import VERSION
+from web.config import SETS, VERSION
 from web.document import document
 from web.errors import DATABASE_ERRORS, refuse
 from web.fields import base_url
@@ -30,11 +30,10 @@ pages = flask.Blueprint(
 documentation = flask.Blueprint("documentation", __name__, template_folder="pages")
 log = logging.getLogger("halolight")
 
-#: Nothing from another host and no inline script; both documentation pages style their elements one by one.
-CSP = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
+#: Nothing from another host, and nothing inline.
+CSP = "default-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+#: Both documentation pages style their elements one by one; ReDoc searches in a worker.
+DOCS_CSP = f"{CSP}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self' blob:"
 HEALTH_KEYS = ["status", "timestamp", "version", "database"]
 HEALTH = {"type": "object", "properties": {key: {"type": "string"} for key in HEALTH_KEYS}, "required": HEALTH_KEYS}
 
@@ -73,15 +72,22 @@ def get_metrics():
     return Response(generate_latest(current_app.extensions["metrics"]), content_type=CONTENT_TYPE_LATEST)
 
 
-def page(template: str, **values: Any) -> Response:
-    return Response(render_template(template, **values), headers={"Content-Security-Policy": CSP})
+def page(template: str, csp: str = DOCS_CSP, **values: Any) -> Response:
+    return Response(render_template(template, **values), headers={"Content-Security-Policy": csp})
 
 
 @pages.get("/")
 def home():
     """Links, and what a front-end developer needs of the demo controls where they answer"""
-    controls = not current_app.config["PRODUCTION"] and rules.controls_open()
-    return page("home.html", version=VERSION, controls=controls, documented="documentation" in current_app.blueprints)
+    return page(
+        "home.html",
+        CSP,
+        version=VERSION,
+        controls=not current_app.config["PRODUCTION"] and rules.controls_open(),
+        documented="documentation" in current_app.blueprints,
+        origin=base_url(),
+        sets=SETS,
+    )
 
 
 @documentation.get("/docs")

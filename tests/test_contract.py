@@ -24,6 +24,7 @@ PUBLIC = {
     *("demo.list_accounts", "demo.log_in_as", "demo.reset_demo_data", "demo.expire_tokens", "demo.list_mails"),
     *("demo.list_requests", "demo.get_request", "demo.list_rules", "demo.create_rule", "demo.delete_rule"),
     *(
+        "demo.get_set_in_use",
         "demo.delete_rules",
         "demo.get_clock",
         "demo.set_clock",

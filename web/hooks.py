@@ -189,7 +189,7 @@ def observe(response: Response, g: Any, request: Request) -> None:
     user = g.caller.id if "caller" in g else "-"
     # `logs.JSONLines` makes a key of each of these values.
     fields = (g.get("request_id", "-"), user, request.method, route, response.status_code, round(seconds * 1000, 1))
-    log.info("%s user=%s %s %s %s %s ms", *fields)
+    log.log(logging.DEBUG if g.get("watching") else logging.INFO, "%s user=%s %s %s %s %s ms", *fields)
 
 
 def log_exception(exc_info: Any) -> None:
