@@ -110,7 +110,7 @@ def damaged(change, *values):
         db.execute_sql(change.replace("%s", "?"), values)
         db.pragma("foreign_keys", 1)
     else:
-        with db.atomic():
+        with engines.write():  # it gives the statements their time
             db.execute_sql("SET LOCAL session_replication_role = replica")
             db.execute_sql(change, values)
 
