@@ -19,14 +19,14 @@ from flask import Flask
 import seed
 from database import base, engines, migrate
 from database.base import Setting
-from database.engines import DatabaseRefused
+from database.engines import DatabaseRefused, first_line
 from database.turns import unhurried
 from models import Document, User
 from resources import RESOURCES, demo, permissions, system
 from web import clock, config, dialects, hooks, limits, rules, throwaway, traces, upkeep
 from web.config import ENV_FILE, SETS, BadConfiguration
 from web.document import write_document
-from web.errors import Api, first_line
+from web.errors import Api
 from web.logs import configure_logging
 from web.server import listening_sockets, serve
 

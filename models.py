@@ -16,6 +16,7 @@ import itertools
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from typing import Any, Self
 
 from peewee import (
@@ -658,12 +659,13 @@ class Message(Noticed, BaseModel):
         conversation.change(updated_at=message.created_at)
         ConversationMember.update(away=False).where(ConversationMember.conversation == conversation).execute()
         common = {"message": message, "conversation": conversation}
-        marks = [{**common, "user": user, "read": user == sender} for user in (sender, *message.readers())]
+        marks = [{**common, "user": user, "read": user == sender} for user in (sender, *message.readers)]
         insert_rows(MessageMark, marks)
         return message
 
+    @cached_property
     def readers(self) -> list[int]:
-        """The ids of the members of its conversation, without the sender."""
+        """The ids of the members of its conversation, without the sender, read once."""
         members: Any = ConversationMember.select(ConversationMember.user).tuples()
         here = ConversationMember.conversation == self.conversation_id
         return [user for (user,) in members.where(here, ConversationMember.user != self.sender_id)]

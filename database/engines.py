@@ -90,6 +90,11 @@ def release() -> None:
         db.close()
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, without the rows and values that a database shows below it."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def lost_a_race(error: Exception) -> bool:
     """Whether Postgres refused a statement because of a parallel transaction, so that it may succeed if it is repeated.
 

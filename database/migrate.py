@@ -22,7 +22,7 @@ from playhouse.schema_diff import SchemaDiff, diff_models
 
 from database.backup import copy_to
 from database.base import Setting, tables
-from database.engines import DatabaseRefused, Postgres, SQLite, db, write
+from database.engines import DatabaseRefused, Postgres, SQLite, db, first_line, write
 from database.turns import unhurried
 
 log = logging.getLogger("halolight")
@@ -159,8 +159,7 @@ def apply() -> str | None:
         try:
             runner().up()
         except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise DatabaseRefused(f"a migration failed, and nothing was changed: {reason}") from error
+            raise DatabaseRefused(f"a migration failed, and nothing was changed: {first_line(error)}") from error
     return done
 
 

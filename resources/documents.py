@@ -8,13 +8,14 @@ import peewee
 from marshmallow import ValidationError
 
 from database import engines
+from database.engines import first_line
 from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
 from resources.folders import FOLDER_NAME, name_of_folder, refuse_foreign_folder
 from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_too_many, searching
 from web.api import Blueprint, Schema, current_user, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, LongPageArgs, PageArgs, Sort, Values, search_field
-from web.errors import DATABASE_ERRORS, first_line, is_outage
+from web.errors import DATABASE_ERRORS, is_outage
 
 log = logging.getLogger("halolight")
 blp = Blueprint("documents", __name__, url_prefix="/api/documents", description="Documents and their shares")

@@ -72,7 +72,7 @@ def send_message(data):
     """Send a message to a conversation or a user; the first to a user creates the conversation"""
     refuse_too_many(Message, limits.MESSAGES)
     message = Message.send(find_conversation(data), current_user.id, **data)
-    notify(message.readers(), "message", "New message", content=message.content, target=message)
+    notify(message.readers, "message", "New message", content=message.content, target=message)
     Activity.record(current_user.id, "create", message)
     return message
 

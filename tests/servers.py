@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,21 @@ class Server:
         self.process.wait(15)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+#: What a client sees of a server that was killed, or is not there yet.
+GONE = (OSError, http.client.HTTPException)
+
+
+def until(holds: Callable[[], Any], seconds: float = 20) -> None:
+    """Wait until `holds()` is true; while nobody answers, it is not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(*GONE):
+            if holds():
+                return
+        assert time.monotonic() < deadline, holds
+        time.sleep(0.02)
 
 
 class Several:

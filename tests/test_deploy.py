@@ -26,7 +26,7 @@ import psycopg
 import pytest
 import yaml
 
-from tests.servers import ROOT, Server, launched
+from tests.servers import ROOT, Server, launched, until
 from web.config import VARIABLES
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -48,7 +48,6 @@ http {{
     include {configuration};
 }}
 """
-GONE = (OSError, http.client.HTTPException)
 
 
 # --- Dockerfile and .dockerignore ------------------------------------------------------------------------------------
@@ -380,18 +379,6 @@ class Deployment:
         for server in self.servers.values():
             server.process.kill()
             server.stop()
-
-
-def until(holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if holds():
-                return
-        except GONE:
-            pass
-        assert time.monotonic() < deadline, holds
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

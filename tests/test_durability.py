@@ -1,7 +1,6 @@
 """What happens to the machine: the process killed, the file gone, the disk full, connections cut. No write is lost."""
 
 import contextlib
-import http.client
 import shutil
 import sqlite3
 import time
@@ -16,6 +15,7 @@ from peewee import fn
 
 from database import engines
 from models import File, FilePart, Task
+from tests.servers import GONE
 
 WRITERS = 16
 RLIMIT_FSIZE = 1
@@ -24,7 +24,6 @@ CUT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datnam
 #: A file's bytes, and a form that holds them.
 CONTENT = bytes(range(256)) * 80
 FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.bin"\r\n\r\n%b\r\n--b--\r\n'
-GONE = (OSError, http.client.HTTPException)  # what a client sees of a server that was killed
 
 
 def upload(server, token, content=CONTENT):

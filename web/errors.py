@@ -14,6 +14,7 @@ from flask import Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from database import base
+from database.engines import first_line
 from web import limits
 from web.openapi import DocumentedApi, ErrorSchema, camel_case
 from web.texts import code_of, translate
@@ -150,10 +151,6 @@ def is_outage(error: Exception) -> bool:
     driver = getattr(error, "orig", error)
     code = getattr(driver, "sqlite_errorcode", getattr(driver, "sqlstate", None))
     return not isinstance(error, MISTAKES) and code not in (sqlite3.SQLITE_ERROR, IN_FAILED_TRANSACTION)
-
-
-def first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def phrase(status: int) -> str:

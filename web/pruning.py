@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import peewee
 
 from database import engines
+from database.engines import first_line
 from models import Activity, FailedAttempt, Mail, Notification, RefreshToken, Session, Visit
 from web import clock
-from web.errors import first_line
 
 log = logging.getLogger("halolight.pruning")
 
