@@ -711,7 +711,7 @@ class Notification(BaseModel):
 
     user = owned(User, "notifications")
     type = CharField(default="system")
-    #: An English text of the catalogue (web/texts.py), shown in the reader's language.
+    #: An English text of the catalogue (web/texts.toml), shown in the reader's language.
     title = CharField()
     content = TextField(default="")
     link = CharField(default="")

@@ -140,6 +140,17 @@ def test_every_message_is_in_the_catalogue_in_both_languages():
     )
 
 
+def test_a_translation_has_the_values_of_its_text():
+    values = re.compile(r"\{\w+\}").findall
+    pairs = [(english, chinese) for english, (_, chinese) in texts.CATALOGUE.items()]
+    assert [english for english, chinese in pairs if set(values(english)) != set(values(chinese))] == []
+
+
+def test_no_text_stands_twice_in_the_catalogue():
+    lines = (ROOT / "web" / "texts.toml").read_text("utf-8").splitlines()
+    assert len([line for line in lines if line.startswith('"')]) == len(texts.CATALOGUE)
+
+
 def all_schemas():
     pending, found = [Schema], []
     while pending:
