@@ -4,7 +4,6 @@ The factory and the command line. `web/` holds what all routes share, `resources
 """
 
 import io
-import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,19 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-import peewee
-from dotenv import dotenv_values
 from flask import Flask
 
 import seed
 from database import base, engines, migrate
 from database.base import Setting
-from database.engines import DatabaseRefused, first_line
+from database.engines import DatabaseRefused
 from database.turns import unhurried
-from models import Document, User
 from resources import RESOURCES, demo, permissions, system
-from web import clock, config, dialects, hooks, limits, rules, throwaway, traces, upkeep
-from web.config import ENV_FILE, SETS, BadConfiguration
+from web import clock, config, dialects, hooks, rules, throwaway, traces, upkeep
+from web.config import SETS, BadConfiguration
 from web.document import write_document
 from web.errors import Api
 from web.logs import configure_logging
@@ -39,7 +35,7 @@ def create_app(**overrides: Any) -> Flask:
     `overrides` are variables of the configuration (`DATABASE_URL="sqlite:////tmp/x.db"`); they take precedence over
     the environment and `.env`. Raises BadConfiguration and DatabaseRefused.
     """
-    app = with_routes(read_config(**overrides))
+    app = with_routes(config.read(**overrides))
     configure_logging(app)
     seed.zone = app.config["TIMEZONE"]
     clock.start(app.config["DEMO_CLOCK"], seed.zone)
@@ -68,39 +64,9 @@ def with_routes(values: Mapping[str, Any]) -> Flask:
     return app
 
 
-def read_config(**overrides: Any) -> dict[str, Any]:
-    """Every variable with its value: from `overrides`, else the environment, else `.env`. Raises BadConfiguration."""
-    return config.read({**dotenv_values(ENV_FILE), **os.environ, **overrides})
-
-
-def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
-    """Open the database at `url` for a server with this many threads. Raises DatabaseRefused."""
-    return engines.connect(
-        url,
-        connections=threads + 2,
-        statement_seconds=limits.STATEMENT_SECONDS,
-        write_seconds=limits.WRITE_SECONDS,
-        writers=threads * 3 // 4,  # the other threads can still read
-    )
-
-
-@contextmanager
-def opened(values: Mapping[str, Any]) -> Iterator[None]:
-    """Connect to the database. Any error of it inside the block becomes DatabaseRefused, in one line."""
-    try:
-        connect(values["DATABASE_URL"], values["THREADS"])
-        yield
-    except DatabaseRefused as error:
-        raise DatabaseRefused(f"DATABASE_URL: {error}") from None
-    except (peewee.PeeweeException, OSError) as error:
-        raise DatabaseRefused(f"DATABASE_URL: the database cannot be opened ({first_line(error)})") from None
-    finally:
-        engines.release()
-
-
 def open_database(app: Flask) -> None:
     """Connect; create and seed the tables of an empty database, or bring older ones up to date."""
-    with opened(app.config):
+    with config.opened(app.config):
         # One transaction: of two processes that start at once, one creates the tables and seeds them.
         with unhurried(), engines.write():
             if migrate.create_tables():
@@ -146,9 +112,9 @@ def main(temporary, reset, delay, fail_rate, create_admin, openapi, backup, migr
     options = {name: value for name, value in variables.items() if value is not None}
     with refusals("halolight"):
         if openapi:
-            return write_document(with_routes(read_config(**options)), openapi)
+            return write_document(with_routes(config.read(**options)), openapi)
         if backup or migrate or check:
-            with opened(read_config()):
+            with config.opened(config.read()):
                 sys.exit(upkeep.maintain(backup, migrate, check))
         if temporary:
             options = throwaway.variables() | options
@@ -186,33 +152,6 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
     click.echo(f"API docs: {address}/docs   {address}/redoc")
     click.echo(f"HaloLight ready on {address}")
     sys.stdout.flush()
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--reset", is_flag=True, help="First put the demo data back as it was seeded.")
-@click.option("--set", "name", type=click.Choice(SETS), help="Which demo data, with --reset or in a new database.")
-@click.option("--users", type=click.IntRange(0), metavar="N", help="Then add users until there are N.")
-@click.option("--documents", type=click.IntRange(0), metavar="N", help="Then add documents until there are N.")
-def fill(reset: bool, name: str | None, users: int | None, documents: int | None) -> None:
-    """Fill an empty database with the demo data; any other stays as it is.
-
-    Users and documents that are added by number have the demo password, and go with the next --reset.
-    """
-    with refusals("seed"):
-        app = create_app(**({"SEED_SET": name} if name else {}))
-        if reset:
-            seed.reset(app.config["SEED_SET"])
-        elif name:
-            seed.expect(name)
-        if not seed.seeded():
-            raise seed.NotResettable("this database was made without demo rows (production, SEED_DEMO=false)")
-    state = "is as it was seeded" if reset else f"is there ({seed.age_in_days()} days old)"
-    click.echo(f"The demo data ({seed.set_in_use()}) {state}.")
-    if users is not None:
-        seed.grow(User, seed.add_users, users)
-    if documents is not None:
-        seed.grow(Document, seed.add_documents, documents)
-    engines.db.close_all()
 
 
 if __name__ == "__main__":

@@ -568,6 +568,6 @@ def insert(model: Any, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    from halolight import fill  # which imports this module, so not at the top
+    from seeds.__main__ import fill  # which imports this module, so not at the top
 
     fill()

@@ -21,6 +21,7 @@ from benchmarks.plot import plot
 from database import base
 from tests.test_access import markdown
 from tests.test_house import FLOORS, MODULES, imported
+from web import config
 from web.document import document_text
 from web.openapi import camel_case
 
@@ -40,7 +41,7 @@ def up_to_date(page: Path) -> str:
 
 def application() -> Flask:
     """The application in development, which has all routes."""
-    return halolight.with_routes(halolight.read_config(NODE_ENV="development"))
+    return halolight.with_routes(config.read(NODE_ENV="development"))
 
 
 # --- Tables ----------------------------------------------------------------------------------------------------------

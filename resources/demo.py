@@ -13,10 +13,11 @@ import seed
 from models import Mail, Session, User
 from resources.auth import TOKENS, open_session, reset_link
 from web import clock, fields, rules, security, traces
-from web.api import Blueprint, Schema, answer, paginate_list, refuse, refuse_field
+from web.api import Blueprint, Schema, answer, refuse, refuse_field
 from web.arguments import LongPageArgs
 from web.config import SETS
 from web.fields import base_url
+from web.paging import paginate_list
 from web.texts import translate
 
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")

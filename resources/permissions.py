@@ -4,8 +4,9 @@ from flask import Flask, current_app, g
 
 from database import base
 from web import fields
-from web.api import Blueprint, Schema, paginate_list
+from web.api import Blueprint, Schema
 from web.arguments import LongPageArgs
+from web.paging import paginate_list
 from web.texts import translate
 
 blp = Blueprint("permissions", __name__, url_prefix="/api/permissions", description="What roles can be granted")

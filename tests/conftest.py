@@ -69,7 +69,7 @@ def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_configuration_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halolight, "ENV_FILE", ROOT / "tests" / "absent.env")
+    monkeypatch.setattr(config, "ENV_FILE", ROOT / "tests" / "absent.env")
     for variable in config.VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("TIMEZONE", TIMEZONE)
@@ -155,7 +155,7 @@ class KeptApplication:
         for metric in app.extensions["metrics"]._collector_to_names:
             metric.clear()
         seed.zone = app.config["TIMEZONE"]
-        halolight.connect(url, app.config["THREADS"]).compiled = self.selects
+        config.connect(url, app.config["THREADS"]).compiled = self.selects
         traces.watch(engines.db.obj)
         app.config["JWT_SECRET"] = os.environ.get("JWT_SECRET") or Setting.read("secret")  # as a server on it reads
         engines.release()

@@ -22,9 +22,9 @@ from database import base, compiled, engines
 from models import Role, Task, User
 from resources import roles
 from web import config, security
-from web.api import paginate_list
 from web.arguments import Sort
 from web.fields import Instant
+from web.paging import paginate_list
 
 _numbers = itertools.count(1)
 TEXTS = [

@@ -13,6 +13,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for place in ("*.py", "database/**/*.py", "web/*.py", "seeds/*.py", "resources/*.py")
     for path in ROOT.glob(place)
+    if path.stem != "__main__"  # a command, which nothing imports
 }
 
 

@@ -61,13 +61,13 @@ def run(*options, script="halolight.py", **variables):
 )
 def test_a_bad_value_is_named_with_what_is_allowed(variable, value):
     with pytest.raises(BadConfiguration, match=f"^{variable}="):
-        read({variable: value})
+        read(**{variable: value})
 
 
 def test_a_secret_is_never_shown():
     for given in ({"JWT_SECRET": "short"}, {"DATABASE_URL": "mysql://me:hunter2@db/x"}):
         with pytest.raises(BadConfiguration) as refusal:
-            read(given)
+            read(**given)
         assert "***" in str(refusal.value) and next(iter(given.values())) not in str(refusal.value)
 
 
@@ -81,20 +81,20 @@ def test_a_secret_is_never_shown():
     ],
 )
 def test_durations(text, expected):
-    assert read({"JWT_ACCESS_EXPIRES": text})["JWT_ACCESS_EXPIRES"] == expected
+    assert read(JWT_ACCESS_EXPIRES=text)["JWT_ACCESS_EXPIRES"] == expected
 
 
 def test_origins_come_as_json_or_with_commas():
     expected = ("http://a.example", "https://b.example:8443")
     for text in ('["http://a.example", "https://B.example:8443/"]', "http://a.example/, https://b.example:8443"):
-        assert read({"CORS_ORIGINS": text})["CORS_ORIGINS"] == expected
+        assert read(CORS_ORIGINS=text)["CORS_ORIGINS"] == expected
 
 
 @pytest.mark.parametrize(
     "scheme", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
 )
 def test_postgres_urls_are_taken_in_all_their_spellings(scheme):
-    assert read({"DATABASE_URL": f"{scheme}://u:p%40@h/d"})["DATABASE_URL"] == "postgresql://u:p%40@h/d"
+    assert read(DATABASE_URL=f"{scheme}://u:p%40@h/d")["DATABASE_URL"] == "postgresql://u:p%40@h/d"
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_postgres_urls_are_taken_in_all_their_spellings(scheme):
     ],
 )
 def test_a_value_that_is_no_text_means_what_it_says(variable, value, expected):
-    assert read({variable: value})[variable] == expected
+    assert read(**{variable: value})[variable] == expected
 
 
 @pytest.mark.parametrize(("variable", "value"), [("PORT", 70000), ("SEED_DEMO", 3), ("CORS_ORIGINS", [1])])
 def test_a_value_that_is_no_text_is_checked_like_one(variable, value):
     with pytest.raises(BadConfiguration, match=f"^{variable}="):
-        read({variable: value})
+        read(**{variable: value})
 
 
 def test_an_application_is_made_with_values_in_place_of_texts(tmp_path):
@@ -128,13 +128,13 @@ def test_an_application_is_made_with_values_in_place_of_texts(tmp_path):
 
 
 def test_the_database_and_the_file_of_variables_lie_beside_the_program():
-    assert read({})["DATABASE_URL"] == f"sqlite:///{ROOT / 'halolight.db'}"
-    assert read({"DATABASE_URL": "sqlite:///./x.db"})["DATABASE_URL"] == f"sqlite:///{ROOT / 'x.db'}"
+    assert read()["DATABASE_URL"] == f"sqlite:///{ROOT / 'halolight.db'}"
+    assert read(DATABASE_URL="sqlite:///./x.db")["DATABASE_URL"] == f"sqlite:///{ROOT / 'x.db'}"
 
 
 def test_production_needs_a_secret():
     with pytest.raises(BadConfiguration, match="JWT_SECRET"):
-        read({"NODE_ENV": "production"})
+        read(NODE_ENV="production")
 
 
 def test_production_seeds_the_roles_and_nobody(tmp_path):

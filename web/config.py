@@ -1,22 +1,27 @@
-"""The configuration: every variable that the environment and an optional `.env` may set.
+"""The configuration: every variable that the environment and an optional `.env` may set, and the database it names.
 
 The variables are fields of a schema. marshmallow reads them as it reads the body of a request.
 """
 
 import json
+import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import marshmallow as ma
+import peewee
+from dotenv import dotenv_values
 from marshmallow import ValidationError
 from marshmallow.fields import Function
 from tzlocal import get_localzone
 
+from database import engines
+from database.engines import DatabaseRefused, first_line
 from web import clock, fields, limits
 from web.openapi import ABOUT
 
@@ -151,11 +156,12 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def read(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every variable with its value by `given` (variable → text or value), where None and "" are unset.
+def read(**overrides: Any) -> dict[str, Any]:
+    """Every variable with its value: from `overrides`, else the environment, else `.env`. None and "" are unset.
 
     PRODUCTION and BEYOND_LOOPBACK follow from the variables. Raises BadConfiguration.
     """
+    given = {**dotenv_values(ENV_FILE), **os.environ, **overrides}
     texts = {name: as_text(given.get(name)) for name in VARIABLES}
     try:
         config = Variables().load({name: text for name, text in texts.items() if text})
@@ -175,3 +181,31 @@ def read(given: Mapping[str, Any]) -> dict[str, Any]:
     config.setdefault("DOCS", "off" if production else "on")
     beyond = config["HALOLIGHT_HOST"] not in ("localhost", "127.0.0.1", "::1")
     return {**SETTINGS, **config, "PRODUCTION": production, "BEYOND_LOOPBACK": beyond}
+
+
+@contextmanager
+def opened(values: Mapping[str, Any]) -> Iterator[None]:
+    """Connect to the database that the variables name. Any error of it inside the block is one line, DatabaseRefused.
+
+    The connection of this thread is given back after the block.
+    """
+    try:
+        connect(values["DATABASE_URL"], values["THREADS"])
+        yield
+    except DatabaseRefused as error:
+        raise DatabaseRefused(f"DATABASE_URL: {error}") from None
+    except (peewee.PeeweeException, OSError) as error:
+        raise DatabaseRefused(f"DATABASE_URL: the database cannot be opened ({first_line(error)})") from None
+    finally:
+        engines.release()
+
+
+def connect(url: str, threads: int) -> engines.SQLite | engines.Postgres:
+    """Open the database at `url` for a server with this many threads. Raises DatabaseRefused."""
+    return engines.connect(
+        url,
+        connections=threads + 2,
+        statement_seconds=limits.STATEMENT_SECONDS,
+        write_seconds=limits.WRITE_SECONDS,
+        writers=threads * 3 // 4,  # the other threads can still read
+    )
