@@ -45,17 +45,8 @@ from database.rules import ROWS, among, contains, gathered, one_of, per_span, pe
 SHOWN = 10
 
 #: `*`, `users:*` or `users:view`. Any resource and action will do, because front ends have buttons of their own.
+#: A role cannot be stored with a grant that does not match, because it would grant nothing.
 GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
-
-
-class GrantsField(StringsField):
-    """A role's grants. Raises ValueError for one that does not match GRANT, because it would grant nothing."""
-
-    def db_value(self, value: Any) -> Any:
-        for grant in value:
-            if not GRANT.fullmatch(grant):
-                raise ValueError(f"{grant!r} is no grant: it must be *, resource:* or resource:action")
-        return super().db_value(value)
 
 
 class Noticed:
@@ -76,7 +67,7 @@ class Role(Timestamped):
     label = CharField()
     description = TextField(default="")
     #: The grants, in the order in which they were saved.
-    permissions = GrantsField()
+    permissions = StringsField(each=GRANT, must="be *, resource:* or resource:action")
     is_system = BooleanField(default=False)
 
     FILTERS = {"search": contains(name, label, description)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from peewee import SQL, AutoField, DateTimeField, ForeignKeyField, Model, NodeList, SqliteDatabase, TextField
+
+ANYTHING = re.compile(".*", re.DOTALL)
 
 
 class Key(AutoField):
@@ -39,9 +42,16 @@ def _instant(text: str) -> datetime:
 
 
 class StringsField(TextField):
-    """A tuple of strings, stored as JSON text."""
+    """A tuple of strings, stored as JSON text. Raises ValueError for one that does not match `each`."""
+
+    def __init__(self, *, each: re.Pattern[str] = ANYTHING, must: str = "", **options: Any):
+        self.each, self.must = each, must
+        super().__init__(**options)
 
     def db_value(self, value: Any) -> Any:
+        for string in value:
+            if not self.each.fullmatch(string):
+                raise ValueError(f"{string!r} in {self.name}: must {self.must}")
         return json.dumps(list(value), ensure_ascii=False)
 
     def python_value(self, value: Any) -> Any:

@@ -13,7 +13,7 @@ from flask import g
 from database import base, compiled, engines
 from models import File, Task, User, Visit
 from tests.servers import GONE, Several, at_once, statuses, until
-from web import api, limits, security
+from web import blueprint, limits, security
 
 #: The routes that write beside other accounts, and why none of their rules can be spoiled by that.
 BESIDE = {
@@ -43,7 +43,7 @@ def test_who_writes_beside_others_has_a_reason(app):
     beside = set()
     for rule in app.url_map.iter_rules():
         said = getattr(app.view_functions[rule.endpoint], "_apidoc", {})
-        if rule.methods & set(api.WRITING) and not said.get("alone", True):
+        if rule.methods & set(blueprint.WRITING) and not said.get("alone", True):
             beside.add(rule.endpoint)
     assert beside == set(BESIDE)
 
