@@ -5,7 +5,7 @@ in iCalendar (RFC 5545) and FullCalendar. If one kind becomes the other, days be
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from database.base import insert_rows
 from models import SHOWN, Activity, Event, EventAttendee, User
@@ -18,18 +18,21 @@ from web.security import refuse_without
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
 
 
-class EventTime(fields.Instant):
+class EventTime(fields.String):
     """Shows an instant, or the date for an all-day event. Reads an instant; a date means its midnight."""
 
-    DOCUMENTED: ClassVar = {"type": "string", "description": "a time; for an all-day event, a date"}
+    INSTANT = fields.Instant()
+
+    def __init__(self) -> None:
+        super().__init__(required=True, metadata={"description": "a time; for an all-day event, a date"})
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> str | None:
         stored = getattr(obj, attr)
-        return stored.date().isoformat() if obj.all_day else self._serialize(stored, attr, obj)
+        return stored.date().isoformat() if obj.all_day else self.INSTANT._serialize(stored, attr, obj)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         # Stored in whole seconds, as it is shown, so that a client that sends it back changes nothing.
-        return super()._deserialize(value, attr, data, **kwargs).replace(microsecond=0)
+        return self.INSTANT.deserialize(value).replace(microsecond=0)
 
 
 class AttendeeSchema(fields.PersonSchema):
@@ -40,8 +43,8 @@ class EventSchema(Schema):
     id = fields.Integer(dump_only=True)
     title = fields.Text(200, 1, required=True)
     description = fields.Text(5000)
-    start = EventTime(required=True)
-    end = EventTime(required=True)
+    start = EventTime()
+    end = EventTime()
     all_day = fields.Boolean()
     type = fields.Choice(Event.TYPES)
     location = fields.Text(200)

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 import flask_smorest
 import peewee
-from flask import Response, g, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from database import base
 from database.engines import first_line
 from web import limits
-from web.openapi import DocumentedApi, ErrorSchema, camel_case
+from web.openapi import ErrorSchema, camel_case
 from web.texts import code_of, translate
 
 log = logging.getLogger("halolight")
@@ -88,17 +88,21 @@ def flatten(messages: Any, path: str = "") -> list[tuple[str, str]]:
     return [(path, str(text)) for text in (messages if isinstance(messages, list) else [messages])]
 
 
-class Api(DocumentedApi, flask_smorest.Api):
-    """smorest's Api with our errors and our OpenAPI document."""
+class Api(flask_smorest.Api):
+    """smorest's Api with our errors, and with bearer tokens in its document."""
 
     ERROR_SCHEMA = ErrorSchema
 
-    def _register_error_handlers(self) -> None:
-        super()._register_error_handlers()
-        self._app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
+    def _register_pagination_header(self) -> None:
+        """Registers nothing: smorest's own pagination is not used, and its schema would stand in the document."""
+
+    def init_app(self, app: Flask, **options: Any) -> None:
+        super().init_app(app, **options)
+        self.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+        app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
         for kind in DATABASE_ERRORS:
-            self._app.register_error_handler(kind, self.handle_database_error)
-        self._app.register_error_handler(OSError, self.handle_os_error)
+            app.register_error_handler(kind, self.handle_database_error)
+        app.register_error_handler(OSError, self.handle_os_error)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Any HTTPException (ours, Flask's, webargs') as the error envelope, with its own headers."""

@@ -130,28 +130,6 @@ def page_schema(inner: type[ma.Schema]) -> type[ma.Schema]:
     return type(inner.__name__ + "Items", (Open,), {"items": items, **numbers})
 
 
-def documented_type(converter: Any, field: ma.fields.Field, **kwargs: Any) -> dict[str, Any]:
-    """The type of a field whose class says it in DOCUMENTED."""
-    about = dict(getattr(field, "DOCUMENTED", {}))
-    if about and field.allow_none:
-        types = [about["type"]] if isinstance(about["type"], str) else about["type"]
-        about["type"] = [*types, "null"]
-    return about
-
-
-class DocumentedApi:
-    """Adds the security scheme, our fields and the names of schemas to the document. Mixed into smorest's Api."""
-
-    def _init_spec(self, **options: Any) -> None:
-        super()._init_spec(**options)  # type: ignore[misc]
-        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        self.spec.components.security_scheme("bearer", scheme)  # type: ignore[attr-defined]
-        self.ma_plugin.converter.add_attribute_function(documented_type)  # type: ignore[attr-defined]
-
-    def _register_pagination_header(self) -> None:
-        """Registers nothing: smorest's own pagination is not used, and its schema would stand in the document."""
-
-
 class DocumentedBlueprint(flask_smorest.Blueprint):
     """Adds the envelope, permissions, error replies and operation ids of its routes to the document."""
 

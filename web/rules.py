@@ -41,11 +41,11 @@ _ANY_PART = re.compile(r"(?<=/)(:\w+|\{\w+\}|<[\w:]+>)")
 class Delay(ma.fields.Field):
     """Milliseconds: 800, or "200-800" for a number between the two that is drawn each time. Loaded as both ends."""
 
-    DOCUMENTED = {"type": ["integer", "string"], "example": 800}
     MOST = 10_000
 
     def __init__(self, **options: Any):
-        super().__init__(metadata={"description": 'milliseconds, such as 800 or "200-800"'}, **options)
+        about = {"type": ["integer", "string"], "description": 'milliseconds, such as 800 or "200-800"', "example": 800}
+        super().__init__(metadata=about, **options)
 
     def _serialize(self, value: tuple[int, int] | None, attr: str | None, obj: Any, **kwargs: Any) -> int | str | None:
         if value is None:
