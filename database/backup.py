@@ -1,7 +1,5 @@
 """Copies of the database while it is in use."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sqlite3

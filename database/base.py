@@ -1,7 +1,5 @@
 """The base of every table: keys, fields, and how rows are written."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import re

@@ -10,8 +10,6 @@ INSERT and UPDATE are compiled in the same way, once for the model and the colum
 its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER BY created_at DESC LIMIT ? OFFSET ?`.
 """
 
-from __future__ import annotations
-
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The database in use: how it is opened, and how it is written."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

@@ -1,7 +1,5 @@
 """The kinds of columns that Peewee has not: equal on SQLite and Postgres, from what is stored to what is given back."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import UTC, datetime

@@ -5,8 +5,6 @@ plain script for Peewee's `playhouse.migrations`: read it before it is applied, 
 that goes and one that comes, and commit it with the model.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import secrets

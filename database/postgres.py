@@ -1,7 +1,5 @@
 """Postgres: a pool of connections, locks by which writers take turns, and few journeys to the server."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

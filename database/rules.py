@@ -1,7 +1,5 @@
 """The pieces that selects and filters are put together from."""
 
-from __future__ import annotations
-
 import functools
 import json
 import operator

@@ -1,7 +1,5 @@
 """SQLite: one file, a connection for each thread, one writer, and statements that may be interrupted."""
 
-from __future__ import annotations
-
 import math
 import os
 import sqlite3

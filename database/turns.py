@@ -1,7 +1,5 @@
 """How long a thread may wait for its turn to write, and who may take longer."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -4,12 +4,11 @@ One thread reads the requests (`Parser`) and sends the replies (`Channel`) of al
 The other threads run the application (`Task`), and must not wait for a client.
 """
 
-from __future__ import annotations
-
 import logging
 import socket
 import time
 from contextlib import suppress
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -128,11 +127,6 @@ class Refusal(Task):
         super().execute()
 
 
-def refusal(channel: Channel, request: Parser) -> Any:
-    """What answers a refused request: the application, unless the head was not HTTP, so that there is no path."""
-    return (Refusal if hasattr(request, "path") else ErrorTask)(channel, request)
-
-
 class Fetched(ReadOnlyFileBasedBuffer):
     """The body of a reply, read from a file without `seek`: a part each time the client has taken the last one.
 
@@ -140,7 +134,7 @@ class Fetched(ReadOnlyFileBasedBuffer):
     another thread reads the part, and meanwhile (`waiting`) there is nothing to send.
     """
 
-    def __init__(self, file: Any, block_size: int, channel: Channel):
+    def __init__(self, file: Any, block_size: int, channel: HTTPChannel):
         super().__init__(file, block_size)
         self.channel = channel
         self.part, self.sent, self.waiting = b"", 0, False
@@ -182,7 +176,6 @@ class Channel(HTTPChannel):
     """One connection of a client. The thread that reads requests sends its replies, if they are short."""
 
     task_class = Task
-    error_task_class = staticmethod(refusal)
     close_when_flushed: bool
     #: Whether the next request waits, without a thread, until the client has taken the replies before it.
     postponed = False
@@ -190,14 +183,16 @@ class Channel(HTTPChannel):
     lingers = False
     #: When the connection is closed after such a reply was sent.
     lingers_until = 0.0
-    #: What its address counts as (`Listener.group`).
-    group = ""
 
-    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
-        super().__init__(server, sock, addr, adj, map=map)
-        self.group = server.group(addr[0])
-        if self.group:
-            server.connections[self.group] += 1
+    @staticmethod
+    def error_task_class(channel: HTTPChannel, request: Parser) -> Any:
+        """What answers a refused request: the application, unless the head was not HTTP, so that there is no path."""
+        return (Refusal if hasattr(request, "path") else ErrorTask)(channel, request)
+
+    @cached_property
+    def group(self) -> str:
+        """What its address counts as (`Listener.group`)."""
+        return self.server.group(self.addr[0])
 
     def parser_class(self, adj: Any) -> Parser:
         return Parser(adj, self.server.app)
@@ -258,11 +253,3 @@ class Channel(HTTPChannel):
             if now > self.request.began + seconds:
                 return True
         return now > self.last_activity + limits.IDLE_SECONDS
-
-    def del_channel(self, map: Any = None) -> None:
-        super().del_channel(map)
-        group, self.group = self.group, ""  # waitress may close a connection twice
-        if group:
-            self.server.connections[group] -= 1
-            if not self.server.connections[group]:
-                del self.server.connections[group]

@@ -7,8 +7,6 @@ errors and headers are therefore those of the API, no resource knows of the dial
 name them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable

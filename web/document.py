@@ -1,7 +1,5 @@
 """The OpenAPI document as clients get it: what smorest derives from the routes, with error codes and examples."""
 
-from __future__ import annotations
-
 import http
 import json
 import tomllib

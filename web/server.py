@@ -5,13 +5,11 @@ import errno
 import gc
 import ipaddress
 import logging
-import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -43,29 +41,24 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
     bound: list[socket.socket] = []
     try:
         if host != "localhost":
-            return [bind(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)]
-        bound.append(bind(socket.AF_INET, "127.0.0.1", port))
-        bound.append(bind(socket.AF_INET6, "::1", bound[0].getsockname()[1]))
+            return [bind(host, port)]
+        bound.append(bind("127.0.0.1", port))
+        bound.append(bind("::1", bound[0].getsockname()[1]))
     except OSError as error:
         if not bound or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             for each in bound:
                 each.close()
-            reason = f"cannot listen there ({error.strerror or error}); choose another with --port"
-            raise BadConfiguration(f"PORT={port}: {reason}") from None
+            why = (error.strerror or str(error)).partition(" (")[0]  # create_server adds the address in brackets
+            raise BadConfiguration(f"PORT={port}: cannot listen there ({why}); choose another with --port") from None
     return bound
 
 
-def bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name != "nt":  # on Windows it would let two programs share the port
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(BACKLOG)  # here, so that a taken port is noticed before the start says that it is ready
-    except OSError:
-        bound.close()
-        raise
-    return bound
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that a taken port is noticed before the start says that it is ready."""
+    if ":" not in host:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    both = socket.has_dualstack_ipv6()  # `::` is then every address of IPv4 as well
+    return socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=both)
 
 
 def connection_limit() -> int:
@@ -89,7 +82,6 @@ class Listener(TcpWSGIServer):
 
     def __init__(self, app: Flask, channels: dict[int, Any], bound: socket.socket, dispatcher: Any, adj: Any):
         self.app = app
-        self.connections: Counter[str] = Counter()
         self.refused = 0
         #: Whether the server is stopping: every reply then ends its connection.
         self.ending = False
@@ -100,7 +92,7 @@ class Listener(TcpWSGIServer):
         """The next connection and its address; None, after a short 503, if that address has too many of them."""
         taken = super().accept()
         group = self.group(taken[1][0]) if taken else ""
-        if not group or self.connections[group] < limits.CONNECTIONS:
+        if not group or [each.group for each in self.active_channels.values()].count(group) < limits.CONNECTIONS:
             return taken
         self.refused += 1
         with taken[0] as connection, suppress(OSError):
@@ -217,9 +209,8 @@ def drain(channels: dict[int, Any], seconds: float, proxied: bool) -> None:
         for _ in range(BACKLOG):
             listener.handle_accept()  # those that the system has accepted would be cut off
         listener.ending = True
-        wasyncore.dispatcher.close(
-            listener
-        )  # the `close` of Listener would also close the pipe by which threads wake this one
+        # Not `listener.close()`, which would close the pipe as well by which other threads wake this one.
+        wasyncore.dispatcher.close(listener)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(
         proxied or channel.requests or channel.total_outbufs_len

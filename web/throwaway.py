@@ -1,7 +1,5 @@
 """A database for one test run: in a temporary folder that goes with the process, however the process ends."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What an operator has done to the database besides serving it: copies, migrations, a first administrator, checks."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator
