@@ -178,7 +178,7 @@ def test_two_who_wait_for_each_other_both_write(app, on_postgres, monkeypatch):
         with app.test_request_context():
             g.caller = security.Caller(user.id, 0, 0, "super_admin", ("*",))
             monkeypatch.setattr(security, "admit", lambda permissions: g.caller)
-            security.write_beside(work)
+            security.written(work, alone=False)
             engines.release()
 
     threads = [threading.Thread(target=run, args=each) for each in ((root, tasks), (demo, tasks[::-1]))]

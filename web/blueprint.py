@@ -65,8 +65,8 @@ class Blueprint(openapi.DocumentedBlueprint):
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 g.message, g.lift, g.build = message, getattr(schema, "lift", ()), build
                 if write and request.method in WRITING:
-                    run = security.write_alone if alone else security.write_beside
-                    return run(lambda: build(view(*map(copy, args), **kwargs)))  # copies, as it may run again
+                    # Copies, because it may run again.
+                    return security.written(lambda: build(view(*map(copy, args), **kwargs)), alone)
                 result = view(*args, **kwargs)
                 if not write and schema is not None and not isinstance(result, Response):
                     raise TypeError(f"{view.__name__} has write=False: it must return answer(…)")

@@ -1,11 +1,11 @@
 """Refusals, and the one place where every error becomes a reply in the envelope."""
 
 import errno
-import http
 import logging
 import re
 import sqlite3
 from datetime import datetime, timedelta
+from http.client import responses
 from typing import Any, NoReturn
 
 import flask_smorest
@@ -36,7 +36,6 @@ TEXTS = {
     500: "Something went wrong on the server",
     503: "The database is not available at the moment",
 }
-NO_ROUTE = "No route matches this path"
 #: The text of a 503 if a disk is full.
 NO_ROOM = "The server has no room for this at the moment"
 #: Every error of a database. Peewee wraps those of a statement, but not those of SQLite while rows are fetched.
@@ -115,7 +114,7 @@ class Api(flask_smorest.Api):
         elif fields:
             text = "The request is not valid"
         elif status == 404:  # of the router: a row that is absent is a Refusal
-            text = NO_ROUTE
+            text = "No route matches this path"
         fields, reason = fields[: limits.DETAILS], getattr(error, "reason", "")
         reply = jsonify(envelope(status, text, fields, reason, g.language, g.request_id))
         reply.status_code = status
@@ -159,10 +158,7 @@ def is_outage(error: Exception) -> bool:
 
 def phrase(status: int) -> str:
     """The standard phrase of a status, or `Status 499` if it has none."""
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return f"Status {status}"
+    return responses.get(status, f"Status {status}")
 
 
 def code_for(status: int) -> str:

@@ -114,27 +114,19 @@ def write(account: int | None = None) -> Iterator[None]:
         yield
 
 
-def write_alone(work: Callable[[], Any]) -> Any:
-    """The result of `work`, done in one transaction (`write`) while nobody else writes."""
-    with write():
-        return work()
-
-
-def write_beside(work: Callable[[], Any]) -> Any:
-    """The result of `work`, done in one transaction of the caller's account (`write`) beside those of others.
+def written(work: Callable[[], Any], alone: bool) -> Any:
+    """The result of `work`, done in one transaction (`write`): `alone`, or beside those of other accounts.
 
     If two transactions wait for each other's rows, or create the same row, the database refuses one of them. It is
     done again; the third refusal is raised, an OperationalError or IntegrityError.
     """
-    for _ in range(limits.ATTEMPTS - 1):
+    for attempt in range(1, limits.ATTEMPTS + 1):
         try:
-            with write(current_user.id):
+            with write(None if alone else current_user.id):
                 return work()
         except (OperationalError, IntegrityError) as error:
-            if not engines.lost_a_race(error):
+            if alone or attempt == limits.ATTEMPTS or not engines.lost_a_race(error):
                 raise
-    with write(current_user.id):
-        return work()
 
 
 def refuse_401(reason: str, text: str, token_sent: bool = False) -> NoReturn:
