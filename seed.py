@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import count
 from typing import Any
 
 import click
@@ -47,6 +49,8 @@ CHUNK = 10_000
 
 #: What is written down of a set: lists of rows by their kind, and texts.
 Written = dict[str, Any]
+#: A row that is to be inserted: its model and its values.
+Row = tuple[Any, dict[str, Any]]
 
 
 class NotResettable(Exception):
@@ -56,36 +60,71 @@ class NotResettable(Exception):
 def seed(demo: bool, name: str = "zh") -> None:
     """Fill an empty database: the roles, and with `demo` the set `name`. Runs in the caller's transaction."""
     rows = written(name)
-    seed_roles(rows)
+    insert_all(roles(rows))
     if not demo:
         return
     if Setting.read("demo_password") is None:  # hashed once: a reset has 0.2 s, and a hash takes half of that
         Setting.keep("demo_password", passwords.make_hash(PASSWORD))
     Setting.keep("seeded", today().isoformat())
     Setting.keep("set", name)
-    seed_users(rows)
+    insert_all(users(rows))
     if name == "empty":
         return
-    seed_teams(rows)
-    seed_folders(rows)
-    seed_documents(rows)
-    seed_files(rows)
-    seed_messages(rows)
-    seed_events(rows)
-    seed_tasks(rows)
-    seed_notifications(rows)
-    seed_activities()
-    seed_visits()
-    seed_orders()
+    for rule in (*CONTENT, *FIGURES):
+        insert_all(rule(rows))
     if name == "edge":
         owner = position(rows["people"], "edge")
         for model, added in edge.rows(owner, at(0), engines.now()).items():
-            (insert if issubclass(model, base.BaseModel) else insert_rows)(model, added)
+            insert(model, added)
 
 
 def set_in_use() -> str:
     """The name of the set that the database was filled with."""
     return Setting.read("set") or "zh"
+
+
+# --- The rules: each yields the rows of a kind, and what belongs to them, as they follow from what is written down ----
+
+
+def row(model: Any, **values: Any) -> Row:
+    """A row of `model`. The rows of a table have the ids 1, 2, 3 in the order in which they are yielded."""
+    return model, values
+
+
+def made_at(instant: datetime) -> dict[str, datetime]:
+    return {"created_at": instant, "updated_at": instant}
+
+
+def roles(rows: Written) -> Iterator[Row]:
+    for role in rows["roles"]:
+        texts = {"label": role.get("label", role["key"]), "description": role.get("description", "")}
+        yield row(m.Role, name=role["key"], permissions=role["permissions"], is_system=True, **texts)
+
+
+def users(rows: Written) -> Iterator[Row]:
+    hashed, people = Setting.read("demo_password"), rows["people"]
+    for number, person in enumerate(people, 1):
+        username, status, department = person["key"], person.get("status", "active"), person.get("department", "")
+        before = len(people) - number
+        joined = -1 - 6 * before - before**2 // 6  # ever more of them
+        last_seen = engines.now() - timedelta(hours=number * number % 150, minutes=5 + number)
+        yield row(
+            m.User,
+            email=person.get("email", f"{username}@halolight.h7ml.cn"),
+            username=username,
+            username_key=username,
+            name=person.get("name", username),
+            avatar=person.get("avatar"),
+            phone=f"1380013{8000 + number}",
+            department=department,
+            position=person.get("position", ""),
+            bio=rows["bio"].format(**person) if department else "",
+            status=status,
+            role=position(rows["roles"], person.get("role", "user")),
+            password_hash=hashed,
+            last_login_at=max(last_seen, at(joined, 8)) if status == "active" else None,
+            **made_at(at(joined, 7, number)),
+        )
 
 
 def later_accounts(rows: Written) -> list[int]:
@@ -94,197 +133,95 @@ def later_accounts(rows: Written) -> list[int]:
     return [id for id, person in people if "email" in person and id not in HOSTS and person["role"] != "guest"]
 
 
-def seed_roles(rows: Written) -> None:
-    texts = [{"label": role["key"], "description": "", **role} for role in rows["roles"]]
-    columns = ("label", "description", "permissions")
-    insert(
-        m.Role, [{"name": role["key"], "is_system": True, **{name: role[name] for name in columns}} for role in texts]
-    )
-
-
-def seed_users(rows: Written) -> None:
-    hashed, people, users = Setting.read("demo_password"), rows["people"], []
-    for number, person in enumerate(people, 1):
-        username, status, department = person["key"], person.get("status", "active"), person.get("department", "")
-        before = len(people) - number
-        joined = -1 - 6 * before - before**2 // 6  # ever more of them
-        last_seen = engines.now() - timedelta(hours=number * number % 150, minutes=5 + number)
-        users.append(
-            {
-                "email": person.get("email", f"{username}@halolight.h7ml.cn"),
-                "username": username,
-                "username_key": username,
-                "name": person.get("name", username),
-                "avatar": person.get("avatar"),
-                "phone": f"1380013{8000 + number}",
-                "department": department,
-                "position": person.get("position", ""),
-                "bio": rows["bio"].format(**person) if department else "",
-                "status": status,
-                "role": position(rows["roles"], person.get("role", "user")),
-                "password_hash": hashed,
-                **made_at(at(joined, 7, number)),
-                "last_login_at": max(last_seen, at(joined, 8)) if status == "active" else None,
-            }
-        )
-    insert(m.User, users)
-
-
-def seed_teams(rows: Written) -> None:
-    teams: list[dict[str, Any]] = []
-    members: list[dict[str, Any]] = []
+def teams(rows: Written) -> Iterator[Row]:
     for number, team in enumerate(rows["teams"], 1):
         made = made_at(at(-90 + 10 * number, 9))
-        teams.append({"name": team["name"], "description": team["description"], **made})
+        yield row(m.Team, name=team["name"], description=team["description"], **made)
         for turn, username in enumerate(team["members"]):
-            role = "member" if turn else "admin"
-            members.append({"team": number, "user": position(rows["people"], username), "role": role})
-    insert(m.Team, teams)
-    insert(m.TeamMember, members)
+            user, role = position(rows["people"], username), "member" if turn else "admin"
+            yield row(m.TeamMember, team=number, user=user, role=role)
 
 
-def seed_folders(rows: Written) -> None:
-    folders = []
+def folders(rows: Written) -> Iterator[Row]:
     for number, folder in enumerate(rows["folders"], 1):
         owner, made = position(rows["people"], folder["owner"]), made_at(at(-100 + number, 10))
-        folders.append({"name": folder["name"], "parent": folder_of(rows, folder, "parent"), "owner": owner, **made})
-    insert(m.Folder, folders)
+        yield row(m.Folder, name=folder["name"], parent=folder_of(rows, folder, "parent"), owner=owner, **made)
 
 
 def folder_of(rows: Written, row: dict[str, Any], field: str = "folder") -> int | None:
     return position(rows["folders"], row[field]) if field in row else None
 
 
-def made_at(instant: datetime) -> dict[str, datetime]:
-    return {"created_at": instant, "updated_at": instant}
-
-
-def seed_documents(rows: Written) -> None:
-    documents: list[dict[str, Any]] = []
-    tags: list[dict[str, Any]] = []
-    shares: list[dict[str, Any]] = []
-    readers: list[dict[str, Any]] = []
+def documents(rows: Written) -> Iterator[Row]:
     for number, document in enumerate(rows["documents"], 1):
         author = position(rows["people"], document["author"])
         text = content(document, rows["people"][author - 1]["name"], rows, number, today())
-        documents.append(
-            {
-                "title": document["name"],
-                "content": text,
-                "type": document["type"],
-                "size": len(text.encode()),
-                "folder": folder_of(rows, document),
-                "author": author,
-                "created_at": at(-92 + 3 * number, 9, number),
-                "updated_at": min(at(-92 + 3 * number + number % 4, 15, number), engines.now()),
-            }
+        yield row(
+            m.Document,
+            title=document["name"],
+            content=text,
+            type=document["type"],
+            size=len(text.encode()),
+            folder=folder_of(rows, document),
+            author=author,
+            created_at=at(-92 + 3 * number, 9, number),
+            updated_at=min(at(-92 + 3 * number + number % 4, 15, number), engines.now()),
         )
-        tags += [{"document": number, "name": rows["tags"][name]} for name in document["tags"]]
+        for name in document["tags"]:
+            yield row(m.DocumentTag, document=number, name=rows["tags"][name])
         # Two of three are shared with one of the accounts, and read by up to a dozen people.
         with_whom = (1, 2, 4, 3, 4)[number % 5]
         if number % 3 and with_whom != author:
-            permission = ("view", "edit")[number % 2]
-            shares.append({"document": number, "user": with_whom, "permission": permission})
-        readers += [{"document": number, "user": user} for user in range(1, number * 7 % 13 + 1)]
-    insert(m.Document, documents)
-    insert(m.DocumentTag, tags)
-    insert(m.DocumentShare, shares)
-    insert(m.DocumentReader, readers)
+            yield row(m.DocumentShare, document=number, user=with_whom, permission=("view", "edit")[number % 2])
+        for user in range(1, number * 7 % 13 + 1):
+            yield row(m.DocumentReader, document=number, user=user)
 
 
-def seed_files(rows: Written) -> None:
-    files: list[dict[str, Any]] = []
-    contents: list[dict[str, Any]] = []
-    day, language = today(), rows["language"]
+def files(rows: Written) -> Iterator[Row]:
     for number, file in enumerate(rows["files"], 1):
         drawn = file["format"], file["name"], file["length"], file.get("scene", "")
-        data, described = sample(*drawn, number, day, language)
-        files.append(
-            {
-                "name": f"{file['name']}.{file['format']}",
-                "owner": position(rows["people"], file["owner"]),
-                "folder": folder_of(rows, file),
-                "is_favorite": number % 6 == 0,
-                **made_at(at(-82 + 2 * number, 10, number)),
-                **described,
-            }
+        data, described = sample(*drawn, number, today(), rows["language"])
+        yield row(
+            m.File,
+            name=f"{file['name']}.{file['format']}",
+            owner=position(rows["people"], file["owner"]),
+            folder=folder_of(rows, file),
+            is_favorite=number % 6 == 0,
+            **made_at(at(-82 + 2 * number, 10, number)),
+            **described,
         )
-        contents += parts_of(number, data)
-    insert(m.File, files)
-    insert_rows(m.FilePart, contents)
+        for place, part in enumerate(parts(io.BytesIO(data))):
+            yield row(m.FilePart, file=number, number=place, data=part)
 
 
-def parts_of(file: int, data: bytes) -> list[dict[str, Any]]:
-    """The rows that hold the bytes of the file with this id."""
-    return [{"file": file, "number": number, "data": part} for number, part in enumerate(parts(io.BytesIO(data)))]
-
-
-def seed_messages(rows: Written) -> None:
+def conversations(rows: Written) -> Iterator[Row]:
     """Talks that ended a while ago. Who has not written since has not read the last lines, if they are `unread`."""
-    conversations: list[dict[str, Any]] = []
-    members: list[dict[str, Any]] = []
-    messages: list[dict[str, Any]] = []
-    marks: list[dict[str, Any]] = []
     people = [person for person in rows["people"] if person.get("role") != "guest"]
     everybody = [person["key"] for person in people if person.get("status", "active") == "active"]
+    ids = count(1)
     for number, talk in enumerate(rows["conversations"], 1):
-        users = [position(rows["people"], username) for username in talk.get("members", everybody)]
+        members = [position(rows["people"], username) for username in talk.get("members", everybody)]
         name, lines = talk.get("name", ""), rows["lines"][talk["key"]].strip().splitlines()
         times = [engines.now() - timedelta(minutes=talk["ago"])]
         for turn in range(1, len(lines)):  # backwards
             times.insert(0, times[0] - timedelta(minutes=2 + turn * (7 * number + 3 * turn) % 41))
-        conversations.append(
-            {
-                "type": "group" if name else "private",
-                "name": name,
-                "pair": None if name else m.Conversation.pair_of(*users),
-                "creator": users[0],
-                "created_at": times[0],
-                "updated_at": times[-1],
-            }
+        yield row(
+            m.Conversation,
+            type="group" if name else "private",
+            name=name,
+            pair=None if name else m.Conversation.pair_of(*members),
+            creator=members[0],
+            created_at=times[0],
+            updated_at=times[-1],
         )
-        members += [{"conversation": number, "user": user} for user in users]
-        senders = [users[turn % len(users)] for turn in range(len(lines))]
+        for user in members:
+            yield row(m.ConversationMember, conversation=number, user=user)
+        senders = [members[turn % len(members)] for turn in range(len(lines))]
         for turn, (line, sender, made) in enumerate(zip(lines, senders, times, strict=True)):
-            messages.append({"conversation": number, "sender": sender, "content": line, "created_at": made})
-            common = {"message": len(messages), "conversation": number}
-            read = set(senders[turn:]) if turn >= len(lines) - talk["unread"] else users
-            marks += [{**common, "user": user, "read": user in read} for user in users]
-    insert(m.Conversation, conversations)
-    insert(m.ConversationMember, members)
-    insert(m.Message, messages)
-    insert(m.MessageMark, marks)
-
-
-def seed_notifications(rows: Written) -> None:
-    """What every account should know, and what its open tasks and its unread messages have told it."""
-    told: list[dict[str, Any]] = []
-    accounts = [*HOSTS, *later_accounts(rows)]
-
-    def tell(user: int, notice: dict[str, Any], made: datetime, target: Any = None) -> None:
-        about = {"target_type": target and target._meta.name, "target_id": target and target.id}
-        read = notice.get("read", False)
-        when = {"created_at": made, "read": read, "read_at": made + timedelta(minutes=3) if read else None}
-        shown = {name: notice.get(name, "") for name in ("type", "title", "content", "link")}
-        told.append({"user": user, **shown, **about, **when})
-
-    for notice in rows["notices"]:
-        made = engines.now() - timedelta(minutes=notice["ago"])
-        if notice["key"] == "maintenance":
-            made = max(made, at(0))  # what it says of tonight was said today
-        for user in accounts:
-            if user in HOSTS or not notice["read"]:
-                tell(user, notice, made)
-    given: Any = m.Task.select().where(m.Task.status != "done", m.Task.assignee.in_(accounts))
-    for task in given.where(m.Task.assignee != m.Task.creator).order_by(m.Task.id):
-        old = task.created_at < at(-8)
-        notice = {"type": "task", "title": rows["given"], "content": task.title, "link": "/tasks", "read": old}
-        tell(task.assignee_id, notice, task.created_at, task)
-    unread: Any = m.MessageMark.select(m.MessageMark.user, m.Message).join(m.Message).where(~m.MessageMark.read)
-    for mark in unread.where(m.MessageMark.user.in_(accounts)).order_by(m.MessageMark.id):
-        notice = {"type": "message", "title": rows["message"], "content": mark.message.content, "link": "/messages"}
-        tell(mark.user_id, notice, mark.message.created_at, mark.message)
-    insert(m.Notification, sorted(told, key=lambda row: row["created_at"]))
+            yield row(m.Message, conversation=number, sender=sender, content=line, created_at=made)
+            message, read = next(ids), set(senders[turn:]) if turn >= len(lines) - talk["unread"] else members
+            for user in members:
+                yield row(m.MessageMark, message=message, conversation=number, user=user, read=user in read)
 
 
 def workdays(first: int, step: int, number: int) -> list[int]:
@@ -293,10 +230,8 @@ def workdays(first: int, step: int, number: int) -> list[int]:
     return sorted([day for day in days if at(day).weekday() < 5][:number])
 
 
-def seed_events(rows: Written) -> None:
+def events(rows: Written) -> Iterator[Row]:
     """Eight past, eight today (two for each host), fifteen coming."""
-    events: list[dict[str, Any]] = []
-    attendees: list[dict[str, Any]] = []
     for number, day in enumerate([*workdays(-1, -1, 8), *[0] * 8, *workdays(1, 1, 15)], 1):
         occasion = rows["occasions"][number % len(rows["occasions"])]
         start = at(day, HOURS[number % 8])
@@ -304,75 +239,100 @@ def seed_events(rows: Written) -> None:
         if whole:
             start = datetime.combine(today() + timedelta(days=day), datetime.min.time(), UTC)
             end = start + timedelta(days=1)
-        organizer, made = HOSTS[number % 4], at(-20 + number // 3, 10, number)
-        shown = {name: occasion[name] for name in ("title", "type", "location")}
-        events.append(
-            {
-                **shown,
-                "color": COLORS[occasion["type"]],
-                "start": start,
-                "end": end,
-                "all_day": whole,
-                "organizer": organizer,
-                **made_at(made),
-            }
+        organizer = HOSTS[number % 4]
+        yield row(
+            m.Event,
+            title=occasion["title"],
+            type=occasion["type"],
+            location=occasion["location"],
+            color=COLORS[occasion["type"]],
+            start=start,
+            end=end,
+            all_day=whole,
+            organizer=organizer,
+            **made_at(at(-20 + number // 3, 10, number)),
         )
         invited = [HOSTS[organizer % 4], *(6 + (3 * number + turn) % 24 for turn in (0, 5, 10))]
         if number == 16:  # the last of today
             invited += [user for user in later_accounts(rows) if user not in invited]
         for turn, user in enumerate(invited):
             status = m.EventAttendee.STATUSES[(number // 4 + turn) % 4]
-            attendees.append({"event": number, "user": user, "status": status})
-    insert(m.Event, events)
-    insert(m.EventAttendee, attendees)
+            yield row(m.EventAttendee, event=number, user=user, status=status)
 
 
-def seed_tasks(rows: Written) -> None:
+def tasks(rows: Written) -> Iterator[Row]:
     """Every fifth is given to nobody, unless it is open and there is a later account to give it to."""
-    tasks, later = [], iter(later_accounts(rows))
+    later = iter(later_accounts(rows))
     for number, task in enumerate(rows["tasks"], 1):
-        status, made = m.Task.STATUSES[number % 3], at(-21 + number, 10, number)
-        assignee = HOSTS[number // 4 % 4] if number % 5 else next(later, None) if status != "done" else None
-        tasks.append(
-            {
-                "title": task["name"],
-                "status": status,
-                "priority": m.Task.PRIORITIES[number // 3 % 3],
-                "progress": {"pending": 0, "in_progress": 20 + 15 * number % 75, "done": 100}[status],
-                "due_date": today() + timedelta(days=7 * number % 19 - 4),
-                "creator": HOSTS[number % 4],
-                "assignee": assignee,
-                **made_at(made),
-            }
+        status = m.Task.STATUSES[number % 3]
+        yield row(
+            m.Task,
+            title=task["name"],
+            status=status,
+            priority=m.Task.PRIORITIES[number // 3 % 3],
+            progress={"pending": 0, "in_progress": 20 + 15 * number % 75, "done": 100}[status],
+            due_date=today() + timedelta(days=7 * number % 19 - 4),
+            creator=HOSTS[number % 4],
+            assignee=HOSTS[number // 4 % 4] if number % 5 else next(later, None) if status != "done" else None,
+            **made_at(at(-21 + number, 10, number)),
         )
-    insert(m.Task, tasks)
 
 
-def seed_activities() -> None:
+def notifications(rows: Written) -> list[Row]:
+    """What every account should know, and what its open tasks and its unread messages have told it."""
+    return sorted(notices(rows), key=lambda found: found[1]["created_at"])
+
+
+def notices(rows: Written) -> Iterator[Row]:
+    accounts = [*HOSTS, *later_accounts(rows)]
+    for notice in rows["notices"]:
+        made = engines.now() - timedelta(minutes=notice["ago"])
+        if notice["key"] == "maintenance":
+            made = max(made, at(0))  # what it says of tonight was said today
+        for user in accounts:
+            if user in HOSTS or not notice["read"]:
+                yield notification(user, notice, made)
+    given: Any = m.Task.select().where(m.Task.status != "done", m.Task.assignee.in_(accounts))
+    for task in given.where(m.Task.assignee != m.Task.creator).order_by(m.Task.id):
+        old = task.created_at < at(-8)
+        notice = {"type": "task", "title": rows["given"], "content": task.title, "link": "/tasks", "read": old}
+        yield notification(task.assignee_id, notice, task.created_at, task)
+    unread: Any = m.MessageMark.select(m.MessageMark.user, m.Message).join(m.Message).where(~m.MessageMark.read)
+    for mark in unread.where(m.MessageMark.user.in_(accounts)).order_by(m.MessageMark.id):
+        notice = {"type": "message", "title": rows["message"], "content": mark.message.content, "link": "/messages"}
+        yield notification(mark.user_id, notice, mark.message.created_at, mark.message)
+
+
+def notification(user: int, notice: dict[str, Any], made: datetime, target: Any = None) -> Row:
+    about = {"target_type": target and target._meta.name, "target_id": target and target.id}
+    read = notice.get("read", False)
+    when = {"created_at": made, "read": read, "read_at": made + timedelta(minutes=3) if read else None}
+    shown = {name: notice.get(name, "") for name in ("type", "title", "content", "link")}
+    return row(m.Notification, user=user, **shown, **about, **when)
+
+
+def activities(rows: Written) -> Iterator[Row]:
     """What the owners of rows did last, the newest some minutes ago."""
     done: list[Any] = []
     for model, number in ((m.Document, 15), (m.Event, 15), (m.Task, 20)):
         done.extend(model.select().order_by(model.id.desc()).limit(number))
     random.Random(1).shuffle(done)
-    activities = []
     for number, target in enumerate(done, 1):
         ago = len(done) - number
-        activities.append(
-            {
-                "user": getattr(target, f"{target.OWNER}_id"),
-                "action": ("create", "update", "update")[number % 3],
-                "target_type": target._meta.name,
-                "target_id": target.id,
-                "target_name": target.title,
-                "created_at": engines.now() - timedelta(minutes=18 + 53 * ago + 17 * (ago % 3)),
-            }
+        yield row(
+            m.Activity,
+            user=getattr(target, f"{target.OWNER}_id"),
+            action=("create", "update", "update")[number % 3],
+            target_type=target._meta.name,
+            target_id=target.id,
+            target_name=target.title,
+            created_at=engines.now() - timedelta(minutes=18 + 53 * ago + 17 * (ago % 3)),
         )
-    insert(m.Activity, activities)
 
 
-def seed_visits() -> None:
+def visits(rows: Written) -> Iterator[Row]:
     """Ninety days of them, ever more, fewer at weekends, of visitors who come again."""
-    visits, chance, now = [], random.Random(1), engines.now()
+    chance, now = random.Random(1), engines.now()
     for day in range(-89, 1):
         midnight = at(day)
         many = 19 + (89 + day) // 18 + chance.randint(-2, 2) if midnight.weekday() < 5 else 10 + (89 + day) // 20
@@ -380,14 +340,12 @@ def seed_visits() -> None:
             made = midnight + timedelta(minutes=int(60 * chance.triangular(7, 22, 14)))
             visitor, pages = f"visitor{int((40 + (89 + day) / 3) * chance.random())}", 1 + int(6 * chance.random())
             if made < now:
-                visits.append({"visitor": visitor, "pages": pages, "at": made})
-    insert(m.Visit, visits)
+                yield row(m.Visit, visitor=visitor, pages=pages, at=made)
 
 
-def seed_orders() -> None:
+def orders(rows: Written) -> Iterator[Row]:
     """Two years of them: ever more, ever dearer, few at weekends, the newest not paid yet."""
-    orders: list[dict[str, Any]] = []
-    chance, now, due = random.Random(1), engines.now(), 0.0
+    chance, now, due, number = random.Random(1), engines.now(), 0.0, 0
     for day in range(-730, 1):
         midnight = at(day)
         due += (1 + (730 + day) / 300) * (1 if midnight.weekday() < 5 else 0.3)
@@ -395,11 +353,20 @@ def seed_orders() -> None:
             due -= 1
             amount = 100 * int(600 + day // 2 + 250 * chance.random()) - 1
             made, cost = midnight + timedelta(minutes=540 + int(600 * chance.random())), 0.55 + 0.2 * chance.random()
-            status = "pending" if day > -4 and len(orders) % 3 == 0 else "refunded" if len(orders) % 25 == 7 else "paid"
-            order = {"user": 6 + int(25 * chance.random()), "status": status, "amount": amount}
+            status = "pending" if day > -4 and number % 3 == 0 else "refunded" if number % 25 == 7 else "paid"
+            user = 6 + int(25 * chance.random())
             if made < now:
-                orders.append({**order, "cost": int(cost * amount), "created_at": made})
-    insert(m.Order, orders)
+                number += 1
+                yield row(m.Order, user=user, status=status, amount=amount, cost=int(cost * amount), created_at=made)
+
+
+#: The rules of a set that is not empty, in the order of their rows.
+CONTENT = (teams, folders, documents, files, conversations, events, tasks)
+#: Those whose rows follow from rows of other tables, or from nothing that is written down.
+FIGURES = (notifications, activities, visits, orders)
+
+
+# --- The accounts, and the rows as they were -------------------------------------------------------------------------
 
 
 def accounts() -> list[tuple[Any, str | None]]:
@@ -471,10 +438,8 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
 def add_users(numbers: range, chance: random.Random) -> None:
     """Colleagues with names and posts of the seeded ones; nine of ten are active, nearly all are plain users."""
     hashed, roles = Setting.read("demo_password"), {role.name: role.id for role in m.Role.select()}
-    midnight, colleagues = (
-        at(0),
-        [person for person in written(LANGUAGES[set_in_use()])["people"] if "email" not in person],
-    )
+    people, midnight = written(LANGUAGES[set_in_use()])["people"], at(0)
+    colleagues = [person for person in people if "email" not in person]
     rows = []
     for number in numbers:
         one, other = chance.choice(colleagues), chance.choice(colleagues)
@@ -556,9 +521,20 @@ def at(days: int, hour: int = 0, minute: int = 0) -> datetime:
     return datetime.combine(today(), datetime.min.time(), zone) + timedelta(days=days, hours=hour, minutes=minute)
 
 
+def insert_all(rows: Iterable[Row]) -> None:
+    """Insert rows of one or several tables, the first one's first."""
+    tables = defaultdict(list)
+    for model, values in rows:
+        tables[model].append(values)
+    for model, listed in tables.items():
+        insert(model, listed)
+
+
 def insert(model: Any, rows: list[dict[str, Any]]) -> None:
     """Insert rows of the same keys, numbered from 1 unless they carry ids; new ids begin after all ever given."""
-    numbered = [{"id": number, **row} for number, row in enumerate(rows, 1)]
+    if not issubclass(model, base.BaseModel):  # it has no ids
+        return insert_rows(model, rows)
+    numbered = [{"id": number, **values} for number, values in enumerate(rows, 1)]
     insert_rows(model, numbered)
     if numbered and not isinstance(engines.db.obj, SqliteDatabase):
         # A sequence knows nothing of ids that were inserted, and must not go back behind those given since.

@@ -378,7 +378,7 @@ def test_a_reset_brings_the_rows_back_and_keeps_seeded_sessions_and_ids(root, de
 
 def test_a_reset_that_fails_changes_nothing(root, monkeypatch):
     User.update(name="改").where(User.id == 4).execute()
-    monkeypatch.setattr(seed, "seed_users", lambda rows: 1 / 0)
+    monkeypatch.setattr(seed, "users", lambda rows: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         seed.reset()
     assert User.get_by_id(4).name == "改" and root.get("/api/auth/me").status_code == 200
