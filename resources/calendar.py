@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from database.base import insert_rows
-from models import SHOWN, Activity, Event, EventAttendee, User
+from models import SHOWN, Event, EventAttendee, User
 from web import fields
 from web.allowances import notify, refuse_crowd, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
 from web.arguments import PageArgs, Sort, Values, scope_field, search_field
+from web.audit import delete, record
 from web.security import refuse_without
 
 blp = Blueprint("calendar", __name__, url_prefix="/api/calendar/events", description="Events and invitations")
@@ -146,8 +147,7 @@ def create_event(data):
     ids = data.pop("attendee_ids", [])
     event = Event.create(organizer=current_user.id, **with_times(data))
     invite(event, ids)
-    Activity.record(current_user.id, "create", event)
-    return event
+    return record("create", event)
 
 
 @blp.route("/<id:event_id>")
@@ -170,8 +170,7 @@ def update_event(data, event_id):
     if ids is not None:
         event.uninvite(EventAttendee.user.not_in(ids))
         invite(event, ids)
-    Activity.record(current_user.id, "update", event)
-    return event
+    return record("update", event)
 
 
 @blp.route("/<id:event_id>", methods=["DELETE"])
@@ -179,9 +178,7 @@ def update_event(data, event_id):
 @blp.response(200, message="Event deleted", alone=False)
 def delete_event(event_id):
     """Delete an event you organise"""
-    event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
-    Activity.record(current_user.id, "delete", event)
-    event.delete_instance()
+    delete(get_or_404(Event.visible_to, event_id, change=Event.owned_by))
 
 
 @blp.route("/<id:event_id>/attendees", methods=["POST"])
@@ -192,8 +189,7 @@ def add_attendees(data, event_id):
     """Invite users to an event you organise"""
     event = get_or_404(Event.visible_to, event_id, change=Event.owned_by)
     invite(event, data["attendee_ids"])
-    Activity.record(current_user.id, "update", event)
-    return event
+    return record("update", event)
 
 
 @blp.route("/<id:event_id>/attendees/<id:user_id>", methods=["DELETE"])
@@ -207,7 +203,7 @@ def remove_attendee(event_id, user_id):
     event = get_or_404(Event.visible_to, event_id, change=True if leaving else Event.owned_by)
     if not event.uninvite(EventAttendee.user == user_id):
         refuse(404)
-    Activity.record(current_user.id, "update", event)
+    record("update", event)
 
 
 @blp.route("/<id:event_id>/respond", methods=["PUT", "PATCH"])
@@ -217,9 +213,7 @@ def remove_attendee(event_id, user_id):
 def respond_to_event(data, event_id):
     """Respond to your invitation"""
     event = get_or_404(Event.visible_to, event_id, change=True)
-    invitation = event.attendees.where(EventAttendee.user == current_user.id).first()
-    if invitation is None:
-        refuse(403, "You are not invited")
+    mine = event.attendees.where(EventAttendee.user == current_user.id)
+    invitation = mine.first() or refuse(403, "You are not invited")
     event.changed = invitation.change(**data).changed
-    Activity.record(current_user.id, "respond", event)
-    return event
+    return record("respond", event)

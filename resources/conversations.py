@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from models import SHOWN, Activity, Conversation, Message, MessageMark, User
+from models import SHOWN, Conversation, Message, MessageMark, User
 from resources.messages import MESSAGES
 from web import fields
 from web.allowances import refuse_crowd, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import LongPageArgs, PageArgs, Sort, scope_field
+from web.audit import record
 
 blp = Blueprint("conversations", __name__, url_prefix="/api/conversations", description="Private ones and groups")
 
@@ -85,8 +86,7 @@ def create_conversation(data):
     refuse_crowd("memberIds", len({current_user.id, *members}), Conversation)
     refuse_too_many(Conversation)
     conversation = Conversation.begin([current_user.id, *members], type="group", **data)
-    Activity.record(current_user.id, "create", conversation)
-    return conversation
+    return record("create", conversation)
 
 
 @blp.route("/<id:conversation_id>", methods=["DELETE"])

@@ -1,23 +1,23 @@
 """Documents: texts with tags, kept in folders, and shared with others to view or to edit."""
 
-import logging
 from contextlib import nullcontext
 from typing import Any
 
 import peewee
+from flask import current_app
 from marshmallow import ValidationError
 
 from database import engines
 from database.engines import first_line
-from models import Activity, Document, DocumentReader, DocumentShare, Folder, User
+from models import Document, DocumentReader, DocumentShare, Folder, User
 from resources.folders import FOLDER_NAME, name_of_folder, refuse_foreign_folder
 from web import fields, limits
 from web.allowances import notify, refuse_crowd, refuse_full_storage, refuse_too_many, searching
 from web.api import Blueprint, Schema, current_user, get_all_or_404, get_or_404, paginate, references
 from web.arguments import DELETED, IdsArgs, LongPageArgs, PageArgs, Sort, Values, search_field
+from web.audit import delete, record
 from web.errors import DATABASE_ERRORS, is_outage
 
-log = logging.getLogger("halolight")
 blp = Blueprint("documents", __name__, url_prefix="/api/documents", description="Documents and their shares")
 
 SCOPES = {"mine": Document.mine, "shared": Document.shared_with, "all": Document.listed}
@@ -94,7 +94,7 @@ def count_reader(document: Any) -> Any:
     except DATABASE_ERRORS as error:
         if not is_outage(error):
             raise
-        log.warning("a reader of document %s was not counted: %s", document.id, first_line(error))
+        current_app.logger.warning("a reader of document %s was not counted: %s", document.id, first_line(error))
         return document
     return document._replace(views=document.views + 1)
 
@@ -120,9 +120,7 @@ def create_document(data):
     refuse_foreign_folder("folderId", data.get("folder_id"), current_user.id)
     refuse_too_many(Document)
     refuse_full_storage(current_user.id, len(data.get("content", "").encode()))
-    document = Document.create(author=current_user.id, **data)
-    Activity.record(current_user.id, "create", document)
-    return document
+    return record("create", Document.create(author=current_user.id, **data))
 
 
 @blp.route("/<id:document_id>")
@@ -148,9 +146,7 @@ def update_document(data, document_id):
     longer = len(data.get("content", "").encode()) - document.size
     if longer > 0:
         refuse_full_storage(document.author_id, longer)
-    document.change(**data)
-    Activity.record(current_user.id, "update", document)
-    return document
+    return record("update", document.change(**data))
 
 
 @blp.route("/<id:document_id>", methods=["DELETE"])
@@ -158,9 +154,7 @@ def update_document(data, document_id):
 @blp.response(200, message="Document deleted", alone=False)
 def delete_document(document_id):
     """Delete a document you wrote"""
-    document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
-    Activity.record(current_user.id, "delete", document)
-    document.delete_instance()
+    delete(get_or_404(Document.visible_to, document_id, change=Document.owned_by))
 
 
 @blp.route("/batch-delete", methods=["POST"])
@@ -170,10 +164,7 @@ def delete_document(document_id):
 def batch_delete_documents(data):
     """Delete several documents, either all or none"""
     ids = get_all_or_404(Document.visible_to, data["ids"], change=Document.owned_by)
-    for document in Document.select(Document.id, Document.title).where(Document.id.in_(ids)):
-        Activity.record(current_user.id, "delete", document)
-        document.delete_instance()
-    return {"deleted": len(ids)}
+    return {"deleted": delete(*Document.select(Document.id, Document.title).where(Document.id.in_(ids)))}
 
 
 @blp.route("/<id:document_id>/share", methods=["POST"])
@@ -188,8 +179,7 @@ def share_document(data, document_id):
     if new:
         refuse_crowd("userIds", document.shares.count(), Document)
     notify(new, "user", "A document was shared with you", content=document.title, target=document)
-    Activity.record(current_user.id, "update", document)
-    return document
+    return record("update", document)
 
 
 @blp.route("/<id:document_id>/shares")
@@ -213,5 +203,4 @@ def unshare_document(data, document_id):
     if set(ids) - {share.user_id for share in document.shares}:
         references("userIds", User.contacts, ids)
     document.unshare(data.get("user_ids"))
-    Activity.record(current_user.id, "update", document)
-    return document
+    return record("update", document)

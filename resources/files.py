@@ -9,12 +9,13 @@ from werkzeug.datastructures import FileStorage
 
 from database.base import insert_rows
 from database.compiled import rows
-from models import Activity, File, FilePart, Folder
+from models import File, FilePart, Folder
 from resources.folders import FOLDER_NAME, name_of_folder, refuse_foreign_folder
 from web import fields, limits
 from web.allowances import refuse_full_storage, refuse_too_many
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, references, refuse
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, scope_field, search_field
+from web.audit import delete, record
 from web.downloads import bytes_of, link, linked_file
 from web.mime import describe, parts
 from web.security import write
@@ -90,14 +91,6 @@ class StorageSchema(Schema):
 FILE, FILES, FILE_CHANGES = FileSchema(), FileSchema(many=True), FileSchema(partial=True)
 
 
-def delete_files(ids: list[int]) -> int:
-    files = list(File.select().where(File.id.in_(ids)))
-    for file in files:
-        Activity.record(current_user.id, "delete", file)
-        file.delete_instance()
-    return len(files)
-
-
 @blp.route("")
 @blp.require("files:view")
 @blp.arguments(FileArgs(), location="query")
@@ -127,8 +120,7 @@ def upload_file(data):
         file = File.create(owner=current_user.id, name=name, **described, **data)
         for number, part in enumerate(parts(upload.stream)):
             insert_rows(FilePart, [{"file": file.id, "number": number, "data": part}])
-        Activity.record(current_user.id, "create", file)
-        return answer(file)
+        return answer(record("create", file))
 
 
 @blp.route("/<id:file_id>")
@@ -148,9 +140,7 @@ def update_file(data, file_id):
     file = get_or_404(File.visible_to, file_id, change=True)
     if data.get("folder_id", file.folder_id) != file.folder_id:
         refuse_foreign_folder("folderId", data["folder_id"], file.owner_id)
-    file.change(**data)
-    Activity.record(current_user.id, "update", file)
-    return file
+    return record("update", file.change(**data))
 
 
 @blp.route("/<id:file_id>", methods=["DELETE"])
@@ -158,7 +148,7 @@ def update_file(data, file_id):
 @blp.response(200, message="File deleted")
 def delete_file(file_id):
     """Delete a file"""
-    delete_files([get_or_404(File.visible_to, file_id, change=True).id])
+    delete(get_or_404(File.visible_to, file_id, change=True))
 
 
 @blp.route("/batch-delete", methods=["POST"])
@@ -167,7 +157,8 @@ def delete_file(file_id):
 @blp.response(200, DELETED, message="Files deleted")
 def batch_delete_files(data):
     """Delete several files, either all or none"""
-    return {"deleted": delete_files(get_all_or_404(File.visible_to, data["ids"]))}
+    ids = get_all_or_404(File.visible_to, data["ids"])
+    return {"deleted": delete(*File.select().where(File.id.in_(ids)))}
 
 
 @blp.route("/<id:file_id>/download")

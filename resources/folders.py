@@ -1,11 +1,12 @@
 """Folders: trees in which users keep their documents and files."""
 
 from database import rules
-from models import Activity, Folder
+from models import Folder
 from web import fields
 from web.allowances import refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field, sees_all
 from web.arguments import LongPageArgs, Sort, scope_field, search_field
+from web.audit import delete, record
 from web.openapi import reply_schema
 
 blp = Blueprint("folders", __name__, url_prefix="/api/folders", description="Folders of documents and files")
@@ -83,9 +84,7 @@ def create_folder(data):
     refuse_foreign_folder("parentId", data.get("parent_id"), current_user.id)
     refuse_place(0, data.get("parent_id"))
     refuse_too_many(Folder)
-    folder = Folder.create(owner=current_user.id, **data)
-    Activity.record(current_user.id, "create", folder)
-    return folder
+    return record("create", Folder.create(owner=current_user.id, **data))
 
 
 @blp.route("/<id:folder_id>")
@@ -106,9 +105,7 @@ def update_folder(data, folder_id):
     if data.get("parent_id", folder.parent_id) != folder.parent_id:
         refuse_foreign_folder("parentId", data["parent_id"], folder.owner_id)
         refuse_place(folder.id, data["parent_id"])
-    folder.change(**data)
-    Activity.record(current_user.id, "update", folder)
-    return folder
+    return record("update", folder.change(**data))
 
 
 @blp.route("/<id:folder_id>", methods=["DELETE"])
@@ -119,8 +116,7 @@ def delete_folder(folder_id):
     folder = get_or_404(Folder.visible_to, folder_id, change=True)
     if not folder.is_empty():
         refuse(409, "The folder is not empty")
-    Activity.record(current_user.id, "delete", folder)
-    folder.delete_instance()
+    delete(folder)
 
 
 @blp.route("/tree")

@@ -1,10 +1,11 @@
 """Messages: stored once in their conversation, with a mark (read or unread) for each member who sees it."""
 
-from models import Activity, Conversation, Message, MessageMark, User
+from models import Conversation, Message, MessageMark, User
 from web import fields, limits
 from web.allowances import notify, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse, refuse_field
 from web.arguments import PageArgs, Sort, Values
+from web.audit import record
 
 blp = Blueprint("messages", __name__, url_prefix="/api/messages", description="Messages sent and received")
 
@@ -73,8 +74,7 @@ def send_message(data):
     refuse_too_many(Message, limits.MESSAGES)
     message = Message.send(find_conversation(data), current_user.id, **data)
     notify(message.readers, "message", "New message", content=message.content, target=message)
-    Activity.record(current_user.id, "create", message)
-    return message
+    return record("create", message)
 
 
 @blp.route("/<id:message_id>")
@@ -90,9 +90,7 @@ def get_message(message_id):
 @blp.response(200, message="Message deleted")
 def delete_message(message_id):
     """Delete a message: your own for everyone, another's only for yourself"""
-    message = get_or_404(Message.visible_to, message_id, change=True)
-    Activity.record(current_user.id, "delete", message)
-    message.remove(current_user.id)
+    record("delete", get_or_404(Message.visible_to, message_id, change=True)).remove(current_user.id)
 
 
 @blp.route("/<id:message_id>/read", methods=["PUT", "PATCH"])

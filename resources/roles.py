@@ -5,11 +5,12 @@ from typing import Any
 from marshmallow import validate
 from peewee import IntegrityError
 
-from models import GRANT, Activity, Role
+from models import GRANT, Role
 from resources.users import SUPER_ADMIN, USERNAME, refuse_above
 from web import fields
-from web.api import Blueprint, Schema, current_user, get_or_404, paginate, refuse
+from web.api import Blueprint, Schema, get_or_404, paginate, refuse
 from web.arguments import LongPageArgs, Sort, search_field
+from web.audit import delete, record
 
 blp = Blueprint("roles", __name__, url_prefix="/api/roles", description="Roles and their grants")
 
@@ -80,9 +81,7 @@ def create_role(data):
     """Create a role; its grants must not exceed your own"""
     refuse_above(data["permissions"])
     data.setdefault("label", data["name"])
-    role = Role.create(**data)
-    Activity.record(current_user.id, "create", role)
-    return role
+    return record("create", Role.create(**data))
 
 
 @blp.route("/<id:role_id>")
@@ -102,9 +101,7 @@ def update_role(data, role_id):
     role = get_or_404(Role.visible_to, role_id, change=True)
     refuse_above((*role.permissions, *data.get("permissions", ())))
     keep_seeded(role, data)
-    role.change(**data)
-    Activity.record(current_user.id, "update", role)
-    return role
+    return record("update", role.change(**data))
 
 
 @blp.route("/<id:role_id>", methods=["DELETE"])
@@ -116,8 +113,7 @@ def delete_role(role_id):
     refuse_above(role.permissions)
     if role.is_system:
         refuse(409, "A seeded role cannot be deleted")
-    Activity.record(current_user.id, "delete", role)
     try:
-        role.delete_instance()
+        delete(role)
     except IntegrityError:  # users.role is ON DELETE RESTRICT, which no concurrent write can pass
         refuse(409, "Users still have this role")

@@ -1,10 +1,11 @@
 """Tasks: to-dos that users create for themselves or assign to others."""
 
-from models import Activity, Notification, Task, User
+from models import Notification, Task, User
 from web import fields
 from web.allowances import notify, refuse_too_many
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references
 from web.arguments import PageArgs, Sort, Values, scope_field, search_field
+from web.audit import delete, record
 
 blp = Blueprint("tasks", __name__, url_prefix="/api/tasks", description="To-dos, assigned to yourself or to others")
 
@@ -65,8 +66,7 @@ def create_task(data):
     refuse_too_many(Task)
     task = Task.create(creator=current_user.id, **data)
     notify_assignee(task)
-    Activity.record(current_user.id, "create", task)
-    return task
+    return record("create", task)
 
 
 @blp.route("/<id:task_id>")
@@ -89,8 +89,7 @@ def update_task(data, task_id):
         references("assigneeId", User.contacts, data.get("assignee_id"))
     task.change(**data)
     notify_assignee(task, before)
-    Activity.record(current_user.id, "update", task)
-    return task
+    return record("update", task)
 
 
 @blp.route("/<id:task_id>", methods=["DELETE"])
@@ -98,6 +97,4 @@ def update_task(data, task_id):
 @blp.response(200, message="Task deleted", alone=False)
 def delete_task(task_id):
     """Delete a task you created"""
-    task = get_or_404(Task.visible_to, task_id, change=Task.owned_by)
-    Activity.record(current_user.id, "delete", task)
-    task.delete_instance()
+    delete(get_or_404(Task.visible_to, task_id, change=Task.owned_by))

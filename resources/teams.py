@@ -1,10 +1,11 @@
 """Teams: users who work together. Members see their team; its admins, and users with `teams:manage`, change it."""
 
-from models import Activity, Notification, Team, TeamMember, User
+from models import Notification, Team, TeamMember, User
 from web import fields
 from web.allowances import notify
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import PageArgs, Sort, scope_field, search_field
+from web.audit import delete, record
 
 blp = Blueprint("teams", __name__, url_prefix="/api/teams", description="Teams and their members")
 
@@ -71,8 +72,7 @@ def create_team(data):
     """Create a team, with yourself as its first admin"""
     team = Team.create(**data)
     TeamMember.create(team=team, user=current_user.id, role="admin")
-    Activity.record(current_user.id, "create", team)
-    return team
+    return record("create", team)
 
 
 @blp.route("/<id:team_id>")
@@ -90,9 +90,7 @@ def get_team(team_id):
 def update_team(data, team_id):
     """Update a team that you are an admin of"""
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
-    team.change(**data)
-    Activity.record(current_user.id, "update", team)
-    return team
+    return record("update", team.change(**data))
 
 
 @blp.route("/<id:team_id>", methods=["DELETE"])
@@ -100,9 +98,7 @@ def update_team(data, team_id):
 @blp.response(200, message="Team deleted")
 def delete_team(team_id):
     """Delete a team that you are an admin of"""
-    team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
-    Activity.record(current_user.id, "delete", team)
-    team.delete_instance()
+    delete(get_or_404(Team.visible_to, team_id, change=Team.changeable_by))
 
 
 @blp.route("/<id:team_id>/members", methods=["POST"])
@@ -117,8 +113,7 @@ def add_member(data, team_id):
     team.changed = True
     if data["user_id"] != current_user.id:
         notify([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
-    Activity.record(current_user.id, "update", team)
-    return team
+    return record("update", team)
 
 
 @blp.route("/<id:team_id>/members/<id:user_id>", methods=["PUT", "PATCH"])
@@ -130,8 +125,7 @@ def update_member(data, team_id, user_id):
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     team.changed = member_or_404(team, user_id).change(**data).changed
     keep_an_admin(team)
-    Activity.record(current_user.id, "update", team)
-    return team
+    return record("update", team)
 
 
 @blp.route("/<id:team_id>/members/<id:user_id>", methods=["DELETE"])
@@ -147,4 +141,4 @@ def remove_member(team_id, user_id):
     Notification.forget(Team, [team.id], Notification.user == user_id)
     if member.role == "admin":
         keep_an_admin(team)
-    Activity.record(current_user.id, "update", team)
+    record("update", team)

@@ -5,11 +5,12 @@ from typing import Any
 from flask import current_app
 from marshmallow import validate
 
-from models import Activity, Role, User
+from models import Role, User
 from web import fields
 from web.allowances import notify
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, refuse, refuse_field
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
+from web.audit import record
 from web.passwords import Password, hash_password
 from web.security import allows, exceeds, refuse_without, write
 
@@ -110,10 +111,7 @@ def find_roles(data: dict[str, Any]) -> list[Role]:
     roles = []
     for name, field, column in (("role_id", "roleId", Role.id), ("role", "role", Role.name)):
         if name in data:
-            role = Role.get_or_none(column == data.pop(name))
-            if role is None:
-                refuse_field(field, "There is no such role.")
-            roles.append(role)
+            roles.append(Role.get_or_none(column == data.pop(name)) or refuse_field(field, "There is no such role."))
     return roles
 
 
@@ -133,8 +131,7 @@ def delete_users(ids: list[int]) -> int:
     for user in users:
         not_oneself(user)
         keep_a_super_admin(user)
-        Activity.record(current_user.id, "delete", user)
-        user.remove()
+        record("delete", user).remove()
     return len(users)
 
 
@@ -158,8 +155,7 @@ def create_user(data):
         role = next(iter(find_roles(data)), None) or Role.get(Role.name == "user")
         refuse_above(role.permissions)
         user = User.register(role=role, password_hash=hashed, **data)
-        Activity.record(current_user.id, "create", user)
-        return answer(user)
+        return answer(record("create", user))
 
 
 @blp.route("/<id:user_id>")
@@ -202,8 +198,7 @@ def update_user(data, user_id):
             user.set_password(hashed)
             user.end_sessions()
         user.change_profile(**data)
-        Activity.record(current_user.id, "update", user)
-        return answer(user)
+        return answer(record("update", user))
 
 
 @blp.route("/<id:user_id>", methods=["DELETE"])
@@ -233,8 +228,7 @@ def update_user_status(data, user_id):
     refuse_above(user.role.permissions)
     refuse_without("users:manage")
     set_status(user, data["status"])
-    Activity.record(current_user.id, "update", user)
-    return user
+    return record("update", user)
 
 
 @blp.route("/me")
