@@ -142,9 +142,9 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
     if seed.seeded():
         click.echo(f"Demo data: {seed.set_in_use()} (others with --reset --set {' | '.join(SETS)})")
         click.echo(f"Accounts (password {seed.PASSWORD}):")
-        for user, password in seed.accounts():
-            if password and user.status == "active":
-                click.echo(f"  {user.email:30} {user.role.name}")
+        for account in seed.accounts():
+            if account["password"] and account["status"] == "active":
+                click.echo(f"  {account['email']:30} {account['role']}")
         if app.config["PRODUCTION"]:
             click.echo("Warning: SEED_DEMO filled this production database with public accounts.")
         elif app.config["BEYOND_LOOPBACK"]:

@@ -369,12 +369,14 @@ FIGURES = (notifications, activities, visits, orders)
 # --- The accounts, and the rows as they were -------------------------------------------------------------------------
 
 
-def accounts() -> list[tuple[Any, str | None]]:
+def accounts() -> list[dict[str, Any]]:
     """The seeded accounts that the database has, each with its password as long as that is the seeded one."""
     emails = [person["email"] for person in written(set_in_use())["people"] if "email" in person]
-    users: Any = m.User.select(m.User, m.Role).join(m.Role).where(m.User.email.in_(emails)).order_by(m.User.id)
+    role = m.Role.name.alias("role"), m.Role.label.alias("role_label")
+    users = m.User.select(m.User.email, m.User.name, m.User.status, m.User.password_hash, *role).join(m.Role)
+    found: Any = users.where(m.User.email.in_(emails)).order_by(m.User.id).dicts()
     hashed = Setting.read("demo_password")
-    return [(user, PASSWORD if user.password_hash == hashed else None) for user in users]
+    return [{**user, "password": PASSWORD if user["password_hash"] == hashed else None} for user in found]
 
 
 def expect(name: str) -> None:

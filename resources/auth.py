@@ -1,6 +1,5 @@
 """Authentication: login, logout, registration, tokens and passwords."""
 
-import logging
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ from web import fields, limits, passwords, security
 from web.api import Blueprint, Schema, answer, current_user, get_or_404, refuse, refuse_field
 
 blp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Login, tokens and passwords")
-log = logging.getLogger("halolight")
 
 #: Seconds in which a spent refresh token still works: two tabs refresh at once, React runs effects twice.
 GRACE = 15
@@ -148,15 +146,17 @@ def login(data):
         attempts = passwords.count_attempt(passwords.account_limits(user, identity))
         fits = passwords.password_fits(user.password_hash if user else None, data["password"])
     if user is None or not fits:
-        log.warning("login failed for user %s from %s", user.id if user else "(unknown)", request.remote_addr)
+        current_app.logger.warning(
+            "login failed for user %s from %s", user.id if user else "(unknown)", request.remote_addr
+        )
         security.refuse_401("bad_credentials", "Wrong account or password")
     with security.write(user.id):
         passwords.forgive(attempts)
         unchanged = User.get_or_none((User.id == user.id) & (User.password_hash == user.password_hash))
         if unchanged and unchanged.status == "active":
-            log.info("login of user %s from %s", user.id, request.remote_addr)
+            current_app.logger.info("login of user %s from %s", user.id, request.remote_addr)
             return answer(open_session(unchanged))
-    log.warning("login refused for user %s from %s", user.id, request.remote_addr)
+    current_app.logger.warning("login refused for user %s from %s", user.id, request.remote_addr)
     if unchanged is None:
         security.refuse_401("bad_credentials", "Wrong account or password")
     refuse(403, "This account is not active")
@@ -204,7 +204,9 @@ def refresh(data):
             return answer(tokens_of(session, RefreshToken.get(successor)))
         # Theft (RFC 9700, 4.14.2): the server cannot tell the thief from the owner, so it ends the session of both.
         session.change(ended_at=engines.now())
-    log.warning("spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id)
+    current_app.logger.warning(
+        "spent refresh token of user %s sent again; session %s was ended", session.user_id, session.id
+    )
     security.refuse_401("refresh_reused", "The refresh token was used before; the session has ended")
 
 
@@ -235,7 +237,7 @@ def forgot_password(data):
         user = User.get_or_none(User.email == data["email"])  # again, because it may have been deleted
         mail = Mail.create(user=user) if user else None
     if user and mail:
-        log.info("mail to %s: %s", user.email, reset_link(mail))
+        current_app.logger.info("mail to %s: %s", user.email, reset_link(mail))
 
 
 @blp.route("/reset-password", methods=["POST"])

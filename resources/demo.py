@@ -4,7 +4,6 @@ They need no token, so they are there in development only and answer nobody beyo
 the clock) and what they tell of requests belongs to this process.
 """
 
-import logging
 from typing import Any
 
 from flask import Flask, current_app, g, request
@@ -21,7 +20,6 @@ from web.paging import paginate_list
 from web.texts import translate
 
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
-log = logging.getLogger("halolight")
 
 
 class AccountSchema(Schema):
@@ -138,21 +136,16 @@ def guard() -> None:
     g.watching = ours and request.method == "GET"
 
 
+def find_user(email: str) -> User:
+    return User.get_or_none(User.email == email) or refuse_field("email", "There is no such row.")
+
+
 @blp.route("/accounts")
 @blp.public
 @blp.response(200, AccountSchema(many=True, paged=False), errors=(403, 404))
 def list_accounts():
     """The seeded accounts, each with its password as long as that is the seeded one"""
-    return [
-        {
-            "email": user.email,
-            "name": user.name,
-            "role": user.role.name,
-            "role_label": user.role.label,
-            "password": password,
-        }
-        for user, password in seed.accounts()
-    ]
+    return seed.accounts()
 
 
 @blp.route("/login", methods=["POST"])
@@ -161,12 +154,10 @@ def list_accounts():
 @blp.response(200, TOKENS, message="Logged in", errors=(403,))
 def log_in_as(data):
     """Log in as anybody without a password"""
-    user = User.get_or_none(User.email == data["email"])
-    if user is None:
-        refuse_field("email", "There is no such row.")
+    user = find_user(data["email"])
     if user.status != "active":
         refuse(403, "This account is not active")
-    log.info("demo: login as user %s", user.id)
+    current_app.logger.info("demo: login as user %s", user.id)
     return open_session(user)
 
 
@@ -182,7 +173,7 @@ def reset_demo_data(data):
         refuse(409, str(error))
     current_app.extensions["last_requests"].clear()
     current_app.extensions["rules"].reset()
-    log.info("demo: reset to the set %s", name)
+    current_app.logger.info("demo: reset to the set %s", name)
     return answer({"set": name})
 
 
@@ -203,7 +194,7 @@ def expire_tokens():
     if "Authorization" in request.headers:
         sessions = sessions.where(Session.id == security.authenticate().session)
     expired = sessions.execute()
-    log.info("demo: the access tokens of %s sessions expired", expired)
+    current_app.logger.info("demo: the access tokens of %s sessions expired", expired)
     return {"expired": expired}
 
 
@@ -255,12 +246,9 @@ def list_rules(args):
 def create_rule(data):
     """Delay, fail or cut the next requests that match; of several rules the newest comes first"""
     email = data.pop("email", None)
-    user = User.get_or_none(User.email == email) if email else None
-    if email and user is None:
-        refuse_field("email", "There is no such row.")
     if all(data.get(name) is None for name in rules.EFFECTS):
         refuse_field("", "Give delay, status or body.")
-    return answer(current_app.extensions["rules"].add(user=user, **data))
+    return answer(current_app.extensions["rules"].add(user=email and find_user(email), **data))
 
 
 @blp.route("/rules", methods=["DELETE"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import logging
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +27,6 @@ pages = flask.Blueprint(
 )
 #: The document of the API and its two pages; production has them with DOCS=on.
 documentation = flask.Blueprint("documentation", __name__, template_folder="pages")
-log = logging.getLogger("halolight")
 
 #: Nothing from another host, and nothing inline.
 CSP = "default-src 'self'; script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -48,12 +46,10 @@ def get_health():
         engines.db.execute_sql("SELECT 1").fetchall()
         status, database = 200, "ok"
     except DATABASE_ERRORS as error:
-        log.error("health: the database does not answer: %s", type(error).__name__)
+        current_app.logger.error("health: the database does not answer: %s", type(error).__name__)
         status, database = 503, "error"
     timestamp = engines.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    reply = jsonify(status=database, timestamp=timestamp, version=VERSION, database=database)
-    reply.status_code = status
-    return reply
+    return jsonify(status=database, timestamp=timestamp, version=VERSION, database=database), status
 
 
 @blp.route("/metrics")

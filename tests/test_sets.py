@@ -108,7 +108,7 @@ def test_an_empty_set_has_accounts_and_roles_and_nothing_else(app, log_in):
     seed.reset("empty")
     full = {model.__name__ for model in base.tables() if model.select().exists()}
     assert full == {"Setting", "Role", "User"} and Role.select().count() == 5
-    assert {user.email for user, password in seed.accounts() if password} == set(ACCOUNTS)
+    assert {account["email"] for account in seed.accounts() if account["password"]} == set(ACCOUNTS)
     assert User.select().count() == len(ACCOUNTS)
     root = log_in(User.get(User.email == "admin@example.com"))
     for path in ("documents", "files", "conversations", "calendar/events", "tasks", "dashboard/activities"):

@@ -343,7 +343,7 @@ def test_a_role_and_an_account_are_added_by_a_line_each(app, monkeypatch):
     monkeypatch.setitem(written("zh"), "people", [*written("zh")["people"], person])
     seed.reset()
     assert User.get(User.email == "reviewer@example.com").role.name == "reviewer"
-    assert seed.accounts()[-1][0].role.label == "审阅者"
+    assert seed.accounts()[-1]["role_label"] == "审阅者"
     client = app.test_client()
     login = {"email": "reviewer@example.com", "password": "123456"}
     headers = {"Authorization": f"Bearer {client.post('/api/auth/login', json=login).json['accessToken']}"}
