@@ -90,7 +90,7 @@ def refuse_unscoped() -> None:
         if getattr(model, "RESOURCE", "") or getattr(model, "WHOSE", ""):
             continue
         for name, rule in inspect.getmembers(model, inspect.ismethod):
-            if "everything" in inspect.signature(rule).parameters:
+            if "everything" in rule.__code__.co_varnames:
                 raise TypeError(
                     f"{model.__name__}.{name}: {model.__name__} must say whose its rows are, RESOURCE or WHOSE"
                 )

@@ -37,8 +37,7 @@ def written() -> dict[str, Any]:
 
 def document(app: Flask, server: str = SERVER) -> dict[str, Any]:
     """The OpenAPI document of an application at `server`."""
-    made: dict[str, Any] = deepcopy(app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict())
-    made |= {"servers": [{"url": server}]}
+    made = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].described() | {"servers": [{"url": server}]}
     describe_errors(made["components"])
     for node in walk(made):
         name = node.get("$ref", "").rpartition("/")[2]

@@ -4,8 +4,11 @@ import errno
 import logging
 import re
 import sqlite3
+from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime, timedelta
 from http.client import responses
+from threading import Lock
 from typing import Any, NoReturn
 
 import flask_smorest
@@ -95,13 +98,26 @@ class Api(flask_smorest.Api):
     def _register_pagination_header(self) -> None:
         """Registers nothing: smorest's own pagination is not used, and its schema would stand in the document."""
 
+    def _register_responses(self) -> None:
+        self.postponed.append(super()._register_responses)
+
     def init_app(self, app: Flask, **options: Any) -> None:
+        self.postponed: list[Callable[[], None]] = []
+        self._lock = Lock()
         super().init_app(app, **options)
         self.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
         app.register_error_handler(peewee.IntegrityError, self.handle_integrity_error)
         for kind in DATABASE_ERRORS:
             app.register_error_handler(kind, self.handle_database_error)
         app.register_error_handler(OSError, self.handle_os_error)
+
+    def described(self) -> dict[str, Any]:
+        """The document as smorest derives it from the routes, which it does when somebody asks for the first time."""
+        with self._lock:
+            for describe in self.postponed:
+                describe()
+            self.postponed.clear()
+        return deepcopy(self.spec.to_dict())
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Any HTTPException (ours, Flask's, webargs') as the error envelope, with its own headers."""

@@ -3,7 +3,7 @@
 import copy
 import http
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import flask_smorest
@@ -145,6 +145,10 @@ class DocumentedBlueprint(flask_smorest.Blueprint):
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
         return envelope_schema(schema) if not isinstance(schema, (str, dict)) else schema
+
+    def register_views_in_doc(self, api: Any, *args: Any, **options: Any) -> None:
+        """Postpone it until somebody asks for the document (`Api.described`), because it takes half of `create_app`."""
+        api.postponed.append(partial(super().register_views_in_doc, api, *args, **options))
 
     def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[..., Any]:
         decorate = super().arguments(schema, location=location, **options)

@@ -165,8 +165,8 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     ended = end_at_a_signal(wake=listeners[0].pull_trigger)
     # Objects made at the start live forever. Exclude them from garbage collection, which otherwise pauses every
     # request for 50 ms.
-    gc.collect()
     gc.freeze()
+    gc.enable()  # `halolight.py` has disabled it
     pruner = Pruner()
     pruner.start()
     try:
