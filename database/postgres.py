@@ -1,5 +1,6 @@
 """Postgres: a pool of connections, locks by which writers take turns, and few journeys to the server."""
 
+import logging
 import math
 import threading
 import time
@@ -11,6 +12,9 @@ from peewee import OperationalError, __exception_wrapper__  # type: ignore[attr-
 from playhouse.pool import PooledPostgresqlDatabase
 
 from database.turns import Turns, is_unhurried
+
+# If a statement of a pipeline fails, its error is raised. psycopg also warns that those after it were not done.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 #: The key of the advisory lock by which the processes on one Postgres write in turn.
 WRITE_LOCK = 0x48414C4F
@@ -107,7 +111,10 @@ class Postgres(PooledPostgresqlDatabase):
         sent = not _thread.deferred or _thread.deferred[0][0] != "BEGIN"
         _thread.deferred = []
         if sent:
-            super().rollback()
+            # Not by a statement, as Peewee does: psycopg's own method also forgets which statements are prepared.
+            # Those of a pipeline that failed are not, and every later use of them would be an error.
+            with __exception_wrapper__:
+                self.connection().rollback()
 
     def _is_closed(self, connection: Any) -> bool:
         """Whether a connection of the pool was cut since its last use, found out without asking the server.

@@ -190,6 +190,16 @@ def test_two_who_wait_for_each_other_both_write(app, on_postgres, monkeypatch):
     assert [task.progress for task in Task.select().where(Task.id.in_(tasks))] == [2, 2]
 
 
+def test_a_connection_goes_on_after_any_number_of_conflicts(app, root, caplog):
+    """psycopg prepares a statement at its sixth use, also one that was never done because one before it failed."""
+    _, other = (root.post("/api/folders", {"name": name}).json["data"]["id"] for name in "甲乙")
+    engines.db.close_all()
+    for name in "丙丁戊己庚":
+        replies = [root.put(f"/api/folders/{other}", {"name": name}).status_code for name in ("甲", "甲", name)]
+        assert replies == [409, 409, 200]
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("psycopg")] == []
+
+
 # --- Two processes ---------------------------------------------------------------------------------------------------
 
 
