@@ -119,15 +119,11 @@ class SQLite(SqliteDatabase):
     def begin(self, lock_type: Any = None) -> None:
         """Begin a transaction, and wait for the file's lock no longer than is left of the wait for the turn."""
         self._allow(math.inf)
-        left = min(self._until - time.monotonic(), START_SECONDS)
-        differs = abs(left - self.turns.seconds) > 0.05  # seldom: nearly every turn comes at once
-        if differs:
-            self._wait_for_locks(left)
+        self._wait_for_locks(min(self._until - time.monotonic(), START_SECONDS))
         try:
             super().begin(lock_type)
         finally:
-            if differs:
-                self._wait_for_locks(self.turns.seconds)
+            self._wait_for_locks(self.turns.seconds)
         self.turns.move()
 
     def _wait_for_locks(self, seconds: float) -> None:

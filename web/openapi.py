@@ -18,14 +18,7 @@ ABOUT = (
     "as `data`; a refusal is `{success, error, message}`, with `error.code` for programs and `message` for people."
 )
 #: `error.reason` of a 401, by which a client decides what to do next.
-REASONS = (
-    "missing_token",
-    "invalid_token",
-    "expired_token",
-    "revoked_session",
-    "bad_credentials",
-    "refresh_reused",
-)
+REASONS = ("missing_token", "invalid_token", "expired_token", "revoked_session", "bad_credentials", "refresh_reused")
 DETAIL_CODES = sorted({code for code, _ in CATALOGUE.values() if code} | {INVALID})
 
 
