@@ -52,11 +52,10 @@ GRANT = re.compile(r"^(\*|[a-z0-9_-]+:(\*|[a-z0-9_-]+))$")
 class Noticed:
     """A row that notifications may be about. They quote its content, so they are deleted with it."""
 
-    id: Any
-
-    def delete_instance(self, *args: Any, **kwargs: Any) -> int:
-        Notification.forget(type(self), [self.id])
-        return super().delete_instance(*args, **kwargs)  # type: ignore[misc]
+    @classmethod
+    def delete_rows(cls, ids: list[int]) -> int:
+        Notification.forget(cls, ids)
+        return super().delete_rows(ids)  # type: ignore[misc]
 
 
 # --- People ----------------------------------------------------------------------------------------------------------
@@ -160,22 +159,26 @@ class User(Noticed, Timestamped):
         self.change(password_hash=password_hash)
         Mail.update(used=True).where(Mail.user == self).execute()
 
-    def remove(self) -> None:
-        """Delete the user with all rows that they own; activities and orders stay, without a user.
+    @classmethod
+    def delete_rows(cls, ids: list[int]) -> int:
+        """Delete users with all rows that they own; activities and orders stay, without a user.
 
         A team whose only admin they were gets another one. Private conversations stay readable, under their name.
         """
         for model in (Document, Event, Task, Message):  # the database deletes their rows, but no notifications
-            Notification.forget(model, model.select(model.id).where(model.owned_by(self)))
-        led: Any = TeamMember.select(TeamMember.team).where(TeamMember.user == self, TeamMember.role == "admin")
-        teams = [team for (team,) in led.tuples()]
-        theirs = ConversationMember.select(ConversationMember.conversation).where(ConversationMember.user == self)
-        Conversation.update(name=self.name).where(Conversation.type == "private", Conversation.id.in_(theirs)).execute()
-        self.delete_instance()
+            Notification.forget(model, model.select(model.id).where(getattr(model, model.OWNER).in_(ids)))
+        led: Any = TeamMember.select(TeamMember.team).where(TeamMember.user.in_(ids), TeamMember.role == "admin")
+        teams = {team for (team,) in led.tuples()}
+        members = cls.select(cls.name).join(ConversationMember).where(cls.id.in_(ids))
+        name = members.where(ConversationMember.conversation == Conversation.id).limit(1)
+        theirs = ConversationMember.select(ConversationMember.conversation).where(ConversationMember.user.in_(ids))
+        Conversation.update(name=name).where(Conversation.type == "private", Conversation.id.in_(theirs)).execute()
+        number = super().delete_rows(ids)
         for team in teams:
             TeamMember.keep_an_admin(team)
         inhabited = ConversationMember.select(ConversationMember.conversation).where(~ConversationMember.away)
         Conversation.delete().where(Conversation.id.not_in(inhabited)).execute()
+        return number
 
     def end_sessions(self, but: int | None = None) -> None:
         """End every session, or all but one. Their access tokens are refused from the next request on."""
@@ -987,16 +990,18 @@ class Activity(BaseModel):
         indexes = ((("user", "created_at"), False),)
 
     @classmethod
-    def record(cls, user: int, action: str, target: BaseModel) -> None:
-        """Record that `user` did `action` to `target`. Call it in the same transaction, but before a deletion.
+    def record(cls, user: int, action: str, *targets: BaseModel) -> None:
+        """Record that `user` did `action` to each of `targets`. Call it in the same transaction.
 
         An update that changed nothing is not recorded: clients often send back what they got.
         """
-        if action not in ("create", "delete") and not target.changed:
-            return
-        name = str(getattr(target, "name", None) or getattr(target, "title", ""))
-        about = {"target_type": target._meta.name, "target_id": target.id, "target_name": name[:200]}
-        insert_rows(cls, [{"user": user, "action": action, **about}])
+        rows = []
+        for target in targets:
+            if target.changed or action in ("create", "delete"):
+                name = str(getattr(target, "name", None) or getattr(target, "title", ""))
+                about = {"target_type": target._meta.name, "target_id": target.id, "target_name": name[:200]}
+                rows.append({"user": user, "action": action, **about})
+        insert_rows(cls, rows)
 
     @classmethod
     def everybodys(cls, user: Any, everything: bool) -> Select:

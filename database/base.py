@@ -148,6 +148,14 @@ class BaseModel(Table):
         row.id = compiled.insert(cls, row.__data__)
         return row
 
+    @classmethod
+    def delete_rows(cls, ids: list[int]) -> int:
+        """Delete the rows with these ids, and what belongs to them. Returns their number."""
+        return cls.delete().where(cls.id.in_(ids)).execute()
+
+    def delete_instance(self) -> int:
+        return self.delete_rows([self.id])
+
     def change(self, **values: Any) -> Self:
         """Update only the columns whose values differ. Returns the row itself."""
         changed = {name: value for name, value in values.items() if getattr(self, name) != value}

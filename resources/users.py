@@ -10,7 +10,7 @@ from web import fields
 from web.allowances import notify
 from web.api import Blueprint, Schema, answer, current_user, get_all_or_404, get_or_404, paginate, refuse, refuse_field
 from web.arguments import DELETED, IdsArgs, PageArgs, Sort, Values, search_field
-from web.audit import record
+from web.audit import delete, record
 from web.passwords import Password, hash_password
 from web.security import allows, exceeds, refuse_without, write
 
@@ -83,11 +83,12 @@ def refuse_above(grants: tuple[str, ...]) -> None:
         refuse(403, "This would exceed your own permissions")
 
 
-def keep_a_super_admin(user: User) -> None:
-    """409 if `user` is the last active super administrator."""
+def keep_a_super_admin(*users: User) -> None:
+    """409 if no active super administrator would be left without `users`."""
     able = (User.status == "active") & User.password_hash.is_null(False)  # without a password they cannot log in
-    others = User.select().join(Role).where(Role.name == SUPER_ADMIN, able, User.id != user.id)
-    if user.status == "active" and user.role.name == SUPER_ADMIN and not others.exists():
+    others = User.select().join(Role).where(Role.name == SUPER_ADMIN, able, User.id.not_in([user.id for user in users]))
+    leaving = any(user.status == "active" and user.role.name == SUPER_ADMIN for user in users)
+    if leaving and not others.exists():
         refuse(409, "At least one active super administrator must remain")
 
 
@@ -130,9 +131,8 @@ def delete_users(ids: list[int]) -> int:
         refuse_above(user.role.permissions)
     for user in users:
         not_oneself(user)
-        keep_a_super_admin(user)
-        record("delete", user).remove()
-    return len(users)
+    keep_a_super_admin(*users)
+    return delete(*users)
 
 
 @blp.route("")

@@ -205,7 +205,7 @@ def test_an_account_has_so_many_live_sessions_and_the_newest_stay(app, log_in, m
         (lambda user: user.change(role=Role.get(Role.name == "user")), 403),
         (lambda user: user.change(status="suspended"), 401),
         (lambda user: user.end_sessions(), 401),
-        (lambda user: user.remove(), 401),
+        (lambda user: user.delete_instance(), 401),
     ],
 )
 def test_who_loses_rights_while_hashing_makes_no_administrator(client_with, monkeypatch, meanwhile, expected):

@@ -367,6 +367,14 @@ def test_a_wrong_method_is_405_with_allow_and_a_slash_is_no_redirect(root):
     assert root.get("/api/users/").status_code == root.get("/api/users/4/").status_code == 200
 
 
+@pytest.mark.parametrize("resource", ["documents", "files", "users"])
+def test_a_batch_costs_as_many_statements_whatever_its_size(root, resource):
+    replies = [root.post(f"/api/{resource}/batch-delete", {"ids": ids}) for ids in ([20, 21], [22, 23, 24, 25, 26])]
+    assert [reply.json["data"] for reply in replies] == [{"deleted": 2}, {"deleted": 5}]
+    few, more = (int(re.search(r'"(\d+) queries"', reply.headers["Server-Timing"])[1]) for reply in replies)
+    assert 0 < few == more
+
+
 def test_a_bug_is_a_500_that_tells_nothing(app, root, monkeypatch, caplog):
     monkeypatch.setattr("database.compiled.one", lambda *args: 1 / 0)
     reply = root.get("/api/tasks/1")

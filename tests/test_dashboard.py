@@ -205,7 +205,7 @@ def test_ones_own_deeds_are_shown_and_everybodys_to_who_may_view_users(client_wi
 def test_a_deed_outlives_its_doer(root, client_with):
     gone = client_with("tasks:*")
     gone.post("/api/tasks", {"title": "写周报"})
-    User.get_by_id(gone.id).remove()
+    User.get_by_id(gone.id).delete_instance()
     deed = get(root, "activities")["items"][0]
     assert deed["user"] is None and deed["userId"] is None and deed["target"]["name"] == "写周报"
 

@@ -395,7 +395,7 @@ def test_a_link_dies_with_the_right_to_see_the_file(owner, guest, client_with):
 def test_a_link_dies_with_its_file_and_with_its_user(owner, guest, gone):
     file = upload(owner)
     with engines.write():
-        User.get_by_id(owner.id).remove() if gone == "user" else File.get_by_id(file["id"]).delete_instance()
+        (User.get_by_id(owner.id) if gone == "user" else File.get_by_id(file["id"])).delete_instance()
     assert guest.get(file["url"]).status_code == 404
     assert not FilePart.select().where(FilePart.file == file["id"]).exists()
 

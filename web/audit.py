@@ -13,7 +13,6 @@ def record(action: str, row: Any) -> Any:
 
 
 def delete(*rows: Any) -> int:
-    """Delete rows, record that the caller did, and return their number."""
-    for row in rows:
-        record("delete", row).delete_instance()
-    return len(rows)
+    """Delete rows of one table, record that the caller did, and return their number."""
+    Activity.record(current_user.id, "delete", *rows)
+    return type(rows[0]).delete_rows([row.id for row in rows])
