@@ -2,7 +2,7 @@
 
 from models import Notification, Team, TeamMember, User
 from web import fields
-from web.allowances import notify
+from web.allowances import notify, refuse_crowd
 from web.api import Blueprint, Schema, current_user, get_or_404, paginate, references, refuse
 from web.arguments import PageArgs, Sort, scope_field, search_field
 from web.audit import delete, record
@@ -110,6 +110,7 @@ def add_member(data, team_id):
     team = get_or_404(Team.visible_to, team_id, change=Team.changeable_by)
     references("userId", User.contacts, data["user_id"])
     TeamMember.create(team=team, **data)
+    refuse_crowd("userId", team.members.count(), Team)
     team.changed = True
     if data["user_id"] != current_user.id:
         notify([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)

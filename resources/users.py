@@ -245,4 +245,4 @@ def get_me():
 @blp.response(200, ME, message="Profile updated")
 def update_me(data):
     """Update your own profile"""
-    return User.get_by_id(current_user.id).change_profile(**data)
+    return record("update", User.get_by_id(current_user.id).change_profile(**data))

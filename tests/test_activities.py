@@ -47,6 +47,12 @@ def test_a_change_of_nothing_is_no_activity(root, path):
     assert activities() == [("create", "row")]
 
 
+def test_what_users_change_of_themselves_is_an_activity_too(demo):
+    for _ in range(2):
+        assert demo.put("/api/users/me", {"name": "新名字"}).status_code == 200
+    assert activities() == [("update", "新名字")]
+
+
 def test_nor_is_what_was_so_before_in_a_team_an_event_or_a_share(root):
     paths = ("/api/teams", "/api/calendar/events", "/api/documents")
     team, event, document = (f"{path}/{make(root, path, 'x')['id']}" for path in paths)

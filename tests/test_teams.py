@@ -4,6 +4,7 @@ import pytest
 
 from models import Notification, TeamMember, User
 from tests.conftest import ACCOUNTS
+from web import limits
 
 
 @pytest.fixture
@@ -89,6 +90,15 @@ def test_nobody_is_added_twice(owner, other, path):
     assert reply.status_code == 409
     assert [(d["field"], d["code"]) for d in reply.json["error"]["details"]] == [("userId", "unique")]
     assert roles(owner, path)[other.id] == "member"
+
+
+def test_a_team_has_only_so_many_members(owner, client_with, path, monkeypatch):
+    monkeypatch.setattr(limits, "PEOPLE", 2)
+    monkeypatch.setattr(limits, "MANAGED_PEOPLE", 3)
+    adding = ((owner, 1), (owner, 3), (client_with("teams:*"), 3), (client_with("teams:*"), 4))
+    replies = [client.post(f"{path}/members", {"userId": user}) for client, user in adding]
+    assert [reply.status_code for reply in replies] == [201, 400, 201, 400]
+    assert [(d["field"], d["code"]) for d in replies[1].json["error"]["details"]] == [("userId", "too_long")]
 
 
 def test_being_added_rings_the_bell_once(owner, other, path):

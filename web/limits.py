@@ -66,7 +66,7 @@ OTHERS_WAITING = 8
 
 # --- One account ---
 
-#: People invited to an event, in a conversation or a share, by somebody who does not manage the resource.
+#: People invited to an event, in a conversation, a team or a share, by somebody who does not manage the resource.
 PEOPLE = 100
 #: The same for those who manage it.
 MANAGED_PEOPLE = 1000
