@@ -153,7 +153,8 @@ class BaseModel(Table):
         """Delete the rows with these ids, and what belongs to them. Returns their number."""
         return cls.delete().where(cls.id.in_(ids)).execute()
 
-    def delete_instance(self) -> int:
+    def delete_instance(self, recursive: bool = False, delete_nullable: bool = False) -> int:
+        """Delete the row as `delete_rows` does, whatever the arguments: the database deletes what belongs to it."""
         return self.delete_rows([self.id])
 
     def change(self, **values: Any) -> Self:
