@@ -19,7 +19,7 @@ from peewee import (  # type: ignore[attr-defined]
 )
 
 from database import compiled, engines
-from database.compiled import Statement, compile_once, slot
+from database.compiled import Statement, compile_once, slots
 from database.engines import db
 from database.fields import Key, UTCField
 
@@ -54,11 +54,8 @@ def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
     defaults = {field.name: value() if callable(value) else value for field, value in model._meta.defaults.items()}
     rows = [compiled.stored(model, defaults | row) for row in rows]
     names = tuple(rows[0])
-
-    def build() -> Any:
-        return model.insert({name: slot(name) for name in names}).returning()  # Peewee would ask Postgres for the id
-
-    one = compile_once(Statement, (model, "insert rows", names), build)
+    # `returning` nothing, because Peewee would ask Postgres for the ids.
+    one = compile_once(Statement, (model, "insert rows", names), lambda: model.insert(slots(names)).returning())
     another = f", ({', '.join([db.param] * len(names))})"
     # Every SQLite binds 999 values to one statement. `executemany` would make three journeys to Postgres.
     for some in chunked(rows, 999 // len(names)):

@@ -11,7 +11,7 @@ its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER 
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -35,6 +35,10 @@ class Slot:
 
 def slot(name: str) -> Value:
     return Value(Slot(name), converter=False, unpack=False)
+
+
+def slots(names: Iterable[str]) -> dict[str, Value]:
+    return {name: slot(name) for name in names}
 
 
 class Statement:
@@ -71,10 +75,7 @@ class CompiledSelect(Statement):
     def __call__(self, **values: Any) -> list[Any]:
         stored = {name: _utc.db_value(value) if type(value) is datetime else value for name, value in values.items()}
         # All rows at once: in a connection that is kept, a cursor left half read would hold an old snapshot.
-        fetched = self.run(stored).fetchall()
-        if not self.readers:
-            return [self.make(row) for row in fetched]
-        return [self.make(self._read(list(row))) for row in fetched]
+        return [self.make(self._read(list(row))) for row in self.run(stored).fetchall()]
 
     def _read(self, row: list[Any]) -> list[Any]:
         for index, read in self.readers:
@@ -114,11 +115,8 @@ def compile_once(kind: Callable[[Any], S], shape: tuple[Any, ...], build: Callab
 
 def insert(model: Any, data: dict[str, Any]) -> int:
     """Insert a row of these values, by the names of their fields. Returns its id."""
-
-    def build() -> Any:
-        return model.insert({name: slot(name) for name in data})
-
-    cursor = compile_once(Statement, (model, "insert", *data), build).run(stored(model, data))
+    statement = compile_once(Statement, (model, "insert", *data), lambda: model.insert(slots(data)))
+    cursor = statement.run(stored(model, data))
     return cursor.fetchone()[0] if db.returning_clause else cursor.lastrowid
 
 
@@ -126,7 +124,7 @@ def update(model: Any, id: int, data: dict[str, Any]) -> None:
     """Store these values, by the names of their fields, in the row `id`."""
 
     def build() -> Any:
-        return model.update({name: slot(name) for name in data}).where(model.id == slot("id"))
+        return model.update(slots(data)).where(model.id == slot("id"))
 
     compile_once(Statement, (model, "update", *data), build).defer({**stored(model, data), "id": id})
 
@@ -139,11 +137,8 @@ def stored(model: Any, data: dict[str, Any]) -> dict[str, Any]:
 
 def rows(selector: Callable[..., Select], *fixed: Any, **values: Any) -> list[Any]:
     """The rows of `selector(*fixed, **values)`. Arguments that change the SQL are `fixed`; values are bound."""
-
-    def build() -> Select:
-        return selector(*fixed, **{name: slot(name) for name in values})
-
-    return compile_once(CompiledSelect, (selector, fixed, tuple(values)), build)(**values)
+    shape = (selector, fixed, tuple(values))
+    return compile_once(CompiledSelect, shape, lambda: selector(*fixed, **slots(values)))(**values)
 
 
 def one(selector: Callable[..., Select], id: int, user: int, everything: bool) -> Any | None:
