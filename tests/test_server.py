@@ -314,6 +314,14 @@ def test_addresses_of_one_network_of_ipv6_count_as_one(app):
     assert listener.group("::1") and listener.group("fe80::1%eth0")
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_who_comes_by_ipv4_to_an_ipv6_socket_is_this_machine_as_well(serve):
+    server = serve(HALOLIGHT_HOST="::")
+    with connected(server) as wire:
+        wire.send("GET", "/api/demo/clock")
+        assert wire.reply()[0] == 200
+
+
 def test_the_end_of_a_server_behind_a_proxy_leaves_no_kept_connection_unanswered(serve):
     server = serve(TRUSTED_PROXY="127.0.0.1")
     with connected(server) as used, connected(server) as unused:

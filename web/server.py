@@ -99,6 +99,11 @@ class Listener(TcpWSGIServer):
             connection.send(FULL)
         return None
 
+    def fix_addr(self, addr: Any) -> Any:
+        """An address as the application knows it: a client that comes by IPv4 to a socket of IPv6 has its IPv4 one."""
+        address = ipaddress.ip_address(addr[0])
+        return str(getattr(address, "ipv4_mapped", None) or address), *addr[1:]
+
     def group(self, address: str) -> str:
         """What the address counts as; "" if it is not counted: the trusted proxy, and in development this machine."""
         proxy, production = self.app.config["TRUSTED_PROXY"], self.app.config["PRODUCTION"]
