@@ -5,10 +5,10 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests import forked
 
 if TYPE_CHECKING:
     from playwright import sync_api
@@ -38,7 +40,7 @@ BROWSER_OPTIONS = (
 
 @dataclass
 class Server:
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     url: str
     output: list[str]
     log: Path
@@ -115,15 +117,59 @@ def statuses(replies: Iterable[tuple[int, Any]]) -> Counter[int]:
     return Counter(status for status, _ in replies)
 
 
+#: Forks off a process that has imported HaloLight, because an import takes three times as long as a start.
+FORKS: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+FORKS.set_forkserver_preload(["tests.forked"])
+
+
+class Forked:
+    """A script of HaloLight in a process of its own, as `python script` but forked. It is used like a Popen."""
+
+    def __init__(
+        self, script: str, options: tuple[str, ...], folder: Path, environment: dict[str, str], errors: Path, first: str
+    ):
+        reader, writer = FORKS.Pipe(duplex=False)
+        arguments = (ROOT / script, options, folder, environment, writer, errors, first)
+        self._process = FORKS.Process(target=forked.run, args=arguments, daemon=True)
+        self._process.start()
+        writer.close()
+        self.stdout = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
+        reader.close()
+        self.pid, self.kill, self.terminate = self._process.pid, self._process.kill, self._process.terminate
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+def run(
+    *options: str, script: str = "halolight.py", folder: Path = ROOT, first: str = "", **variables: str
+) -> tuple[int, str, str]:
+    """The script run to its end, after the Python code `first`: exit code, output, errors."""
+    with tempfile.TemporaryDirectory() as place:
+        errors = Path(place, "errors")
+        process = Forked(script, options, folder, {**os.environ, **variables}, errors, first)
+        with process.stdout:
+            output = process.stdout.read()
+        return process.wait(60), output, errors.read_text("utf-8")
+
+
 def started(folder: Path, number: int, *options: str, first: str = "", **variables: str) -> Server:
     """Start `python halolight.py` in a folder, where its log stays, and wait until it is ready.
 
     `first` is Python that its process runs before, such as another value for one of web.limits.
     """
-    script = ["-c", f"{first}\nimport halolight; halolight.main()"] if first else [str(ROOT / "halolight.py")]
-    command = [sys.executable, *script, "--port", "0", *options]
-    variables = {"PYTHONPATH": str(ROOT), **variables}
-    return launched(command, folder, folder / f"server{number}.log", {**os.environ, **variables})
+    log = folder / f"server{number}.log"
+    environment = {**os.environ, **variables}
+    return ready(Forked("halolight.py", ("--port", "0", *options), folder, environment, log, first), log)
 
 
 def launched(command: list[str], folder: Path, log: Path, environment: dict[str, str], **options: Any) -> Server:
@@ -132,6 +178,10 @@ def launched(command: list[str], folder: Path, log: Path, environment: dict[str,
         process: subprocess.Popen[str] = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True, **options
         )
+    return ready(process, log)
+
+
+def ready(process: subprocess.Popen[str] | Forked, log: Path) -> Server:
     output: list[str] = []
     assert process.stdout is not None
     for line in process.stdout:
