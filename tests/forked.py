@@ -32,10 +32,10 @@ def run(
     os.environ.update(environment)
     time.tzset()
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
-    sys.stdout = open(output.fileno(), "w", encoding=encoding)
+    sys.stdout = os.fdopen(os.dup(output.fileno()), "w", encoding=encoding)
     sys.stderr = errors.open("a", buffering=1, encoding=encoding)
     os.dup2(sys.stdout.fileno(), 1)
     os.dup2(sys.stderr.fileno(), 2)
     sys.argv = [str(script), *options]
-    exec(first)
+    exec(first, {"__name__": "first"})
     runpy.run_path(str(script), run_name="__main__")

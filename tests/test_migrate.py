@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +18,7 @@ from database.base import Setting
 from database.engines import DatabaseRefused
 from models import Document, File, FilePart, Task, User
 from resources import auth
-from tests.conftest import ROOT
+from tests.servers import run
 from web import upkeep
 
 #: What databases of the schema versions 1 to 3 were: their tables and few rows, as SQL; and the replies of version 1.
@@ -85,15 +83,6 @@ def fresh_shape(request, old_database, database_url):
 def command(server, name, text):
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(text.format(name))
-
-
-def run(*options, first="", **variables):
-    """The command line in a process of its own, after the Python code `first`: exit code, output, errors."""
-    code = f"{first}\nimport halolight; halolight.main()"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    arguments = [sys.executable, "-c", code, *options]
-    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
 
 
 def shape():

@@ -1,16 +1,12 @@
 """The OpenAPI document: loops over what it says of every route."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import jsonschema_rs
 import pytest
 
-from tests.conftest import ROOT
+from tests.servers import run
 from web.document import walk
 from web.texts import LANGUAGES
 
@@ -143,15 +139,13 @@ def test_a_pattern_has_an_example_that_means_something(spec):
 
 
 def test_the_document_is_written_without_a_database(spec, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    command = [sys.executable, str(ROOT / "halolight.py"), "--openapi"]
-    nowhere = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     for target in ([], ["api.json"]):
-        done = subprocess.run([*command, *target], env=nowhere, capture_output=True, encoding="utf-8", check=True)
-        text = Path(target[0]).read_text("utf-8") if target else done.stdout
-        assert json.loads(text) | {"servers": spec["servers"]} == spec and done.stderr == "" and "…" in text
-    refused = subprocess.run([*command, "nowhere/api.json"], capture_output=True, text=True)
-    assert refused.returncode == 1 and refused.stderr.startswith("Error: Could not open file 'nowhere/api.json'")
+        code, output, errors = run("--openapi", *target, folder=tmp_path)
+        text = (tmp_path / target[0]).read_text("utf-8") if target else output
+        assert json.loads(text) | {"servers": spec["servers"]} == spec and (code, errors) == (0, "") and "…" in text
+    code, _, errors = run("--openapi", "nowhere/api.json", folder=tmp_path)
+    assert code == 1 and errors.startswith("Error: Could not open file 'nowhere/api.json'")
 
 
 def test_keys_that_come_later_are_not_forbidden(spec):

@@ -6,18 +6,16 @@ import json
 import logging
 import re
 import socket
-import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 
 from database import engines
 from models import RefreshToken, User
+from tests.servers import run
 from web.logs import TextLines
 
-ROOT = Path(__file__).parent.parent
 JWT_SECRET = "a secret of thirty-two bytes or more"
 EMAIL, PASSWORD, WRONG, NEW, LAST = "ann@example.com", "correct-horse", "wrong-guess", "battery-staple", "last-one-7"
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]")
@@ -181,10 +179,8 @@ def test_no_secret_is_in_what_a_refused_start_says(tmp_path, variable, value):
     environment = {"PORT": "x", "DATABASE_URL": f"sqlite:///{tmp_path / 'x.db'}", variable: value}
     if variable == "DATABASE_URL":
         del environment["PORT"]
-    command = [sys.executable, str(ROOT / "halolight.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done.stderr
-    assert "hunter2" not in done.stderr
+    code, output, errors = run(**environment)
+    assert (code, output, errors.count("\n")) == (2, "", 1) and "hunter2" not in errors, errors
 
 
 # --- Events ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from database.base import Setting
 from models import Activity, Conversation, Document, File, Folder, Message, Notification, Order, Role, User, Visit
 from seeds.written import read, written
 from tests.conftest import ACCOUNTS
-from tests.test_start import run
+from tests.servers import run
 from web.config import SETS
 
 #: For what is the same whatever the database.

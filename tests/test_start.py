@@ -1,6 +1,5 @@
 """What happens before the first request: configuration, the command line, the database, the demo data, the end."""
 
-import os
 import re
 import signal
 import socket
@@ -26,17 +25,10 @@ from database.engines import DatabaseRefused
 from models import ConversationMember, Document, DocumentShare, Notification, RefreshToken, Role, Session, User
 from seeds.written import written
 from tests.conftest import ACCOUNTS
+from tests.servers import run
 from web.config import BadConfiguration, read
 
 ROOT = Path(__file__).parent.parent
-
-
-def run(*options, script="halolight.py", **variables):
-    """The script run to its end: exit code, output, errors."""
-    environment = {**os.environ, **variables}
-    command = [sys.executable, str(ROOT / script), *options]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,7 +224,10 @@ def test_a_taken_port_is_one_line_that_says_how_to_choose_another(tmp_path):
 
 
 def test_help_names_the_options():
-    assert all(option in run("--help")[1] for option in ("--host", "--port", "--reset", "--create-admin"))
+    named = {"halolight.py": ("--host", "--port", "--reset", "--create-admin"), "seed.py": ("--users", "--documents")}
+    for script, options in named.items():
+        told = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
+        assert all(option in told.stdout for option in options)
 
 
 def test_a_start_prints_accounts_and_where_it_listens(serve):

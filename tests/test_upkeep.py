@@ -3,7 +3,6 @@
 import shlex
 import sqlite3
 import subprocess
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -15,15 +14,8 @@ from database import engines
 from database.backup import copy_to, pg_dump
 from database.engines import DatabaseRefused
 from models import Document, File, FilePart, Task
-from tests.conftest import ROOT
+from tests.servers import run
 from web import upkeep
-
-
-def run(*options, url, **variables):
-    command = [sys.executable, str(ROOT / "halolight.py"), *options]
-    environment = {"DATABASE_URL": url, **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -61,8 +53,8 @@ def test_a_copy_is_the_database_at_one_moment_while_others_write(sqlite_url, tmp
 
 def test_a_copy_is_a_database_for_halolight(sqlite_url, tmp_path):
     told = f"copied the database to {tmp_path / 'copy.db'}\n"
-    assert run("--backup", str(tmp_path / "copy.db"), url=sqlite_url) == (0, told, "")
-    assert run("--check", url=f"sqlite:///{tmp_path / 'copy.db'}") == (0, "no damage found\n", "")
+    assert run("--backup", str(tmp_path / "copy.db"), DATABASE_URL=sqlite_url) == (0, told, "")
+    assert run("--check", DATABASE_URL=f"sqlite:///{tmp_path / 'copy.db'}") == (0, "no damage found\n", "")
 
 
 @pytest.mark.parametrize("name", ["test.db", "notes.txt", "nowhere/copy.db"])
@@ -96,7 +88,7 @@ def test_what_pg_dump_writes_is_restored(postgres, postgres_database, tmp_path):
         connection.execute(f"CREATE DATABASE {name}")
     try:
         subprocess.run([folder / "pg_restore", f"--dbname={postgres(name)}", tmp_path / "copy"], check=True, timeout=60)
-        assert run("--check", url=postgres(name)) == (0, "no damage found\n", "")
+        assert run("--check", DATABASE_URL=postgres(name)) == (0, "no damage found\n", "")
     finally:
         with psycopg.connect(postgres("postgres"), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -156,12 +148,13 @@ def test_the_exit_code_says_whether_there_is_damage(app, database_url):
     Document.update(size=0).where(Document.id == 3).execute()
     File.update(size=0).where(File.id == 2).execute()
     engines.db.close_all()
-    code, output, errors = run("--check", url=database_url)
+    code, output, errors = run("--check", DATABASE_URL=database_url)
     assert (code, errors, output.splitlines()[0]) == (1, "", "document 3: its size is not that of its content")
     assert output.splitlines()[1].startswith("file 2: ")
 
 
 def test_nothing_is_made_where_there_is_nothing(tmp_path):
-    code, output, errors = run("--backup", str(tmp_path / "copy.db"), "--check", url=f"sqlite:///{tmp_path / 'new.db'}")
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    code, output, errors = run("--backup", str(tmp_path / "copy.db"), "--check", DATABASE_URL=url)
     assert (code, output, errors) == (2, "", "halolight: DATABASE_URL: the database is empty\n")
     assert not (tmp_path / "copy.db").exists()
