@@ -18,7 +18,7 @@ MAX_LEVELS = 50
 
 def name_of_folder(owner_id: int, name: str | None) -> str | None:
     """The name of the folder that a row lies in; None for users whom the owner has shared only the row with."""
-    return name if owner_id == current_user.id or sees_all(Folder) else None
+    return name if name and (owner_id == current_user.id or sees_all(Folder)) else None
 
 
 class FolderSchema(Schema):

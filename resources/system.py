@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
-from flask import Response, current_app, jsonify, render_template, request, send_from_directory
+from flask import Response, current_app, jsonify, make_response, render_template, request, send_from_directory
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from database import engines
@@ -49,7 +49,7 @@ def get_health():
         current_app.logger.error("health: the database does not answer: %s", type(error).__name__)
         status, database = 503, "error"
     timestamp = engines.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    return jsonify(status=database, timestamp=timestamp, version=VERSION, database=database), status
+    return make_response(jsonify(status=database, timestamp=timestamp, version=VERSION, database=database), status)
 
 
 @blp.route("/metrics")

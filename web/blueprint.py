@@ -5,7 +5,7 @@ from copy import copy
 from functools import wraps
 from typing import Any, cast
 
-from flask import Response, g, request
+from flask import Response, g, jsonify, request
 
 from database import compiled
 from database.base import BaseModel
@@ -57,13 +57,21 @@ class Blueprint(openapi.DocumentedBlueprint):
 
         The reply is built inside the transaction, so that nothing is stored that cannot be shown.
         """
+        # smorest adds the reply to the document, and `build` makes it.
         decorate = super().response(status_code, schema, **{"description": message, **options})
-        build = decorate(shown)  # dumps what `shown` returns and puts it into the envelope
+
+        def build(result: Any) -> Response:
+            if isinstance(result, Response):
+                return result
+            data = schema.dump(shown(result)) if schema else result
+            reply = jsonify(envelope(data, message, getattr(schema, "lift", ())))
+            reply.status_code = status_code
+            return reply
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                g.message, g.lift, g.build = message, getattr(schema, "lift", ()), build
+                g.build = build
                 if write and request.method in WRITING:
                     # Copies, because it may run again.
                     return security.written(lambda: build(view(*map(copy, args), **kwargs)), alone)
@@ -72,19 +80,10 @@ class Blueprint(openapi.DocumentedBlueprint):
                     raise TypeError(f"{view.__name__} has write=False: it must return answer(…)")
                 return build(result)
 
-            # smorest's decorator adds the reply to the document; the reply itself is made by `build`.
             wrapper._apidoc = {**decorate(wrapper)._apidoc, "errors": errors, "alone": alone}  # type: ignore[attr-defined]
             return wrapper
 
         return decorator
-
-    @staticmethod
-    def _prepare_response_content(data: Any) -> dict[str, Any]:
-        g, _ = hooks.unproxied()
-        if "page" in g:
-            data = {"items": data, **g.page}
-        lifted = {key: data[key] for key in g.lift}
-        return {"success": True, "data": data, "message": translate(g.message, g.language), **lifted}
 
     def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
         if not (hasattr(view_func, "permissions") or hasattr(view_func, "public")):
@@ -99,6 +98,15 @@ def shown(result: Any) -> Any:
     if isinstance(result, BaseModel):
         return compiled.one(cast(Any, type(result)).visible_to, result.id, current_id(), True)
     return result
+
+
+def envelope(data: Any, message: str, lift: tuple[str, ...]) -> dict[str, Any]:
+    """The body of a success; the rows of a page go in with its numbers."""
+    context, _ = hooks.unproxied()
+    if "page" in context:
+        data = {"items": data, **context.page}
+    lifted = {key: data[key] for key in lift}
+    return {"success": True, "data": data, "message": translate(message, context.language), **lifted}
 
 
 def answer(result: Any) -> Response:

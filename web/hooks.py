@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -110,16 +110,15 @@ def begin() -> None:
     g.language = language(request.headers.get("Accept-Language", ""), config["DEFAULT_LANGUAGE"])
     g.base_url = request.environ.get("halolight.base_url", f"{request.scheme}://{request.host}")
     g.headers = {**FIXED_HEADERS, "X-Request-ID": g.request_id, "Content-Language": g.language}
-    g.ignored_fields, g.ignored_params, g.lift = [], [], ()
+    g.ignored_fields, g.ignored_params = [], []
     # By the server, before it read the body (`web.connections.Refusal`).
     if refused := request.environ.get("halolight.refused"):
         refuse(refused, NO_ROOM if refused == 503 else "")
     check_host(request.host, config)
     view = current_app.view_functions.get(request.endpoint or "")
-    if getattr(view, "takes_files", False):
-        request.max_content_length = limits.upload_bytes(config)
-    limit = request.max_content_length
-    if limit is not None and (request.content_length or 0) > limit:
+    limit = limits.upload_bytes(config) if getattr(view, "takes_files", False) else config["MAX_CONTENT_LENGTH"]
+    request.max_content_length = limit
+    if (request.content_length or 0) > limit:
         refuse(413)
 
 
@@ -200,7 +199,7 @@ def log_exception(exc_info: Any) -> None:
 
 def unproxied() -> tuple[Any, Request]:
     """`g` and `request` themselves. Flask's names are proxies, which look the object up at each use."""
-    return cast(Any, g)._get_current_object(), cast(Any, request)._get_current_object()
+    return g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
 
 
 class JSON(DefaultJSONProvider):

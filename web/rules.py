@@ -29,6 +29,8 @@ from web.hooks import unproxied
 
 #: What a request asks for itself with a parameter of its query (`_delay`), or with this header.
 WISHES = {"delay": "X-Demo-Delay", "status": "X-Demo-Status"}
+#: The same as WSGI has them: a part of the query, a key of the environment.
+SIGNS = [(f"_{name}", f"HTTP_{header.upper().replace('-', '_')}") for name, header in WISHES.items()]
 #: What may happen to a request, each by the newest rule that says it.
 EFFECTS = ("delay", "status", "body")
 #: What says that a request came through a proxy, from wherever.
@@ -226,8 +228,8 @@ def subject(token: str) -> str | None:
 def interfere() -> None:
     """Delay or fail the request as it asks for, or as the rules say."""
     (context, asked), rules = unproxied(), current_app.extensions["rules"]
-    query = asked.query_string.decode("latin-1")  # not taken apart before one of them is in it
-    if not (rules.listed or any(f"_{name}" in query or header in asked.headers for name, header in WISHES.items())):
+    environ, query = asked.environ, asked.environ["QUERY_STRING"]  # not taken apart before one of them is in it
+    if not (rules.listed or any(name in query or header in environ for name, header in SIGNS)):
         return
     if not counts(asked) or asked.method == "OPTIONS" or not controls_open():
         return

@@ -79,8 +79,8 @@ def authenticate() -> Caller:
     row = found[0]
     if row.epoch != claims["epoch"]:
         refuse_401("expired_token", "The token has expired", token_sent=True)
-    g.caller = Caller(row.user_id, row.id, row.epoch, row.role, row.grants)
-    return g.caller
+    caller = g.caller = Caller(row.user_id, row.id, row.epoch, row.role, row.grants)
+    return caller
 
 
 def admit(permissions: tuple[str, ...]) -> None:
@@ -93,7 +93,8 @@ def admit(permissions: tuple[str, ...]) -> None:
 
 def refuse_without(*permissions: str) -> None:
     """403 unless the caller holds one of the permissions."""
-    if any(map(current_user.allows, permissions)):
+    caller = g.caller
+    if any(map(caller.allows, permissions)):
         return
     named = ", ".join(permissions)
     if len(permissions) > 1:
