@@ -287,8 +287,8 @@ def notices(rows: Written) -> Iterator[Row]:
     accounts = [*HOSTS, *later_accounts(rows)]
     for notice in rows["notices"]:
         made = engines.now() - timedelta(minutes=notice["ago"])
-        if notice["key"] == "maintenance":
-            made = max(made, at(0))  # what it says of tonight was said today
+        if notice.get("today"):
+            made = max(made, at(0))
         for user in accounts:
             if user in HOSTS or not notice["read"]:
                 yield notification(user, notice, made)
@@ -409,9 +409,8 @@ def put_in_place(name: str) -> None:
     # Everybody who is in two sets has the same id in both.
     theirs = m.Session.user <= min(len(written(each)["people"]) for each in (set_in_use(), name))
     sessions: list[Any] = list(m.Session.select().where(theirs).order_by(m.Session.id).dicts())
-    kept = [session["id"] for session in sessions]
-    kept_tokens = m.RefreshToken.select().where(m.RefreshToken.session.in_(kept)).order_by(m.RefreshToken.id)
-    tokens: list[Any] = list(kept_tokens.dicts())
+    their_tokens = m.RefreshToken.select().join(m.Session).where(theirs).order_by(m.RefreshToken.id)
+    tokens: list[Any] = list(their_tokens.dicts())
     for model in reversed(base.tables()):
         if model is not Setting:
             model.delete().execute()

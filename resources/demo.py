@@ -22,6 +22,10 @@ from web.texts import translate
 blp = Blueprint("demo", __name__, url_prefix="/api/demo", description="Controls for trying out a front end")
 
 
+LINK = {"type": ["string", "null"], "description": "null once it is old or used"}
+PERMISSIONS = {"description": "one of these is needed; null: no login, empty: any login"}
+
+
 class AccountSchema(Schema):
     email = fields.String(dump_only=True)
     name = fields.String(dump_only=True)
@@ -32,9 +36,9 @@ class AccountSchema(Schema):
 
 class MailSchema(Schema):
     id = fields.Integer(dump_only=True)
-    to = fields.String(dump_only=True)
-    subject = fields.String(dump_only=True)
-    link = fields.String(dump_only=True, allow_none=True, metadata={"description": "null once it is old or used"})
+    to = fields.String(dump_only=True, attribute="user.email")
+    subject = fields.Function(lambda mail: translate("Set a new password", g.language), metadata={"type": "string"})
+    link = fields.Function(reset_link, metadata=LINK)
     created_at = fields.Instant(dump_only=True)
 
 
@@ -82,12 +86,7 @@ class StatementSchema(Schema):
 class ExplainedRequestSchema(RequestSchema):
     route = fields.String(dump_only=True, allow_none=True)
     view = fields.String(dump_only=True, allow_none=True, attribute="endpoint")
-    permissions = fields.List(
-        fields.String(),
-        dump_only=True,
-        allow_none=True,
-        metadata={"description": "one of these is needed; null: no login, empty: any login"},
-    )
+    permissions = fields.List(fields.String(), dump_only=True, allow_none=True, metadata=PERMISSIONS)
     app_ms = fields.Float(dump_only=True)
     database_ms = fields.Float(dump_only=True)
     statements = fields.List(fields.Nested(StatementSchema), dump_only=True)
@@ -107,8 +106,7 @@ class DemoLoginArgs(Schema):
     email = fields.Email(required=True)
 
 
-RULE = RuleSchema()
-CLOCK, SET = ClockSchema(), SetSchema()
+CLOCK, RULE, SET = ClockSchema(), RuleSchema(), SetSchema()
 
 
 def init_app(app: Flask) -> None:
@@ -205,11 +203,7 @@ def expire_tokens():
 def list_mails(args):
     """The mails that forgot-password would have sent, newest first"""
     mails = Mail.select(Mail, User).join(User).order_by(Mail.id.desc())
-    subject = translate("Set a new password", g.language)
-    return [
-        {"id": m.id, "to": m.user.email, "subject": subject, "link": reset_link(m), "created_at": m.created_at}
-        for m in paginate_list(list(mails), args)
-    ]
+    return paginate_list(list(mails), args)
 
 
 @blp.route("/requests")
