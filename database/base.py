@@ -6,17 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from peewee import (  # type: ignore[attr-defined]
-    CharField,
-    Field,
-    IntegrityError,
-    Model,
-    Select,
-    SqliteDatabase,
-    TextField,
-    chunked,
-    sort_models,
-)
+import peewee
+from peewee import CharField, Field, IntegrityError, Model, Select, SqliteDatabase, TextField, chunked
 
 from database import compiled, engines
 from database.compiled import Statement, compile_once, slots
@@ -78,7 +69,7 @@ def tables() -> list[Any]:
         model = pending.pop()
         pending += model.__subclasses__()
         found += [] if model.__subclasses__() else [model]
-    return sort_models(found)
+    return peewee.sort_models(found)  # type: ignore[attr-defined]  # its stubs do not know it
 
 
 def refuse_unscoped() -> None:

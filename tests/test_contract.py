@@ -367,6 +367,12 @@ def test_a_wrong_method_is_405_with_allow_and_a_slash_is_no_redirect(root):
     assert root.get("/api/users/").status_code == root.get("/api/users/4/").status_code == 200
 
 
+def test_two_slashes_are_one_without_a_redirect_which_a_preflight_may_not_follow(app, root):
+    assert root.get("/api//users/4").json["data"]["id"] == 4
+    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
+    assert app.test_client().options("/api//users", headers=asked).status_code == 200
+
+
 @pytest.mark.parametrize("resource", ["documents", "files", "users"])
 def test_a_batch_costs_as_many_statements_whatever_its_size(root, resource):
     replies = [root.post(f"/api/{resource}/batch-delete", {"ids": ids}) for ids in ([20, 21], [22, 23, 24, 25, 26])]

@@ -21,7 +21,7 @@ from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 from werkzeug.exceptions import HTTPException
 
 from web import limits
-from web.dialects import MOUNT
+from web.dialects import MOUNT, without_empty_parts
 
 log = logging.getLogger("halolight")
 
@@ -73,8 +73,9 @@ class Parser(HTTPRequestParser):
         size = max(self.content_length, self.body_bytes_received)
         if size <= self.app.config["MAX_CONTENT_LENGTH"]:
             return False
+        path = MOUNT.sub("/api/", without_empty_parts(self.path))
         try:
-            endpoint, _ = self.app.url_map.bind("").match(MOUNT.sub("/api/", self.path), self.command)
+            endpoint, _ = self.app.url_map.bind("").match(path, self.command)
         except HTTPException:
             return True
         return size > limits.upload_bytes(self.app.config) or not getattr(

@@ -289,16 +289,25 @@ DIALECTS = {"nestjs": NESTJS, "vue": VUE}
 
 
 # --- The way in and the way out --------------------------------------------------------------------------------------
+def without_empty_parts(path: str) -> str:
+    """`/api//users`, which comes of a base URL that ends in a slash, is `/api/users`.
+
+    Werkzeug would redirect there, and a browser does not follow the redirect of a preflight.
+    """
+    return re.sub("//+", "/", path)
+
+
 class Entrance:
-    """The WSGI application around Flask's: requests in a dialect become requests to the API."""
+    """The WSGI application around Flask's: paths are tidied, requests in a dialect become requests to the API."""
 
     def __init__(self, application: Callable[..., Any]):
         self.application = application
 
     def __call__(self, environ: Environ, start_response: Any) -> Any:
-        found = MOUNT.match(environ["PATH_INFO"])
+        path = environ["PATH_INFO"] = without_empty_parts(environ["PATH_INFO"])
+        found = MOUNT.match(path)
         if found:
-            DIALECTS[found[1]].enter(environ, environ["PATH_INFO"][found.end() :])
+            DIALECTS[found[1]].enter(environ, path[found.end() :])
         return self.application(environ, start_response)
 
 
