@@ -21,11 +21,10 @@ class Parser(FlaskParser):
     __location_map__ = {**FlaskParser.__location_map__, "multipart": "load_multipart"}
 
     def parse(self, argmap: Any, req: Request | None = None, *, location: str | None = None, **options: Any) -> Any:
-        query = request.query_string
-        if location != "query" or len(query) > limits.REMEMBERED:
+        if location != "query":
             return super().parse(argmap, req, location=location, **options)
         # The arguments depend on the schema, the query and the time zone only, so they are remembered.
-        args, g.ignored_params = _read_query(self, argmap, query, timezone())
+        args, g.ignored_params = _read_query(self, argmap, request.query_string, timezone())
         return {name: value[:] if isinstance(value, list) else value for name, value in args.items()}
 
     def load_json(self, req: Request, schema: Any) -> Any:
