@@ -117,7 +117,7 @@ def invite(event: Event, ids: list[int]) -> None:
     invited = {attendee.user_id for attendee in event.attendees}
     new = [user for user in dict.fromkeys(ids) if user not in invited]
     if new:
-        references("attendeeIds", User.contacts, ids)
+        references("attendeeIds", User.contacts, ids, known=invited)
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
         event.changed = True
         refuse_crowd("attendeeIds", event.attendees.count(), Event)

@@ -199,8 +199,6 @@ def list_document_shares(args, document_id):
 def unshare_document(data, document_id):
     """Stop sharing a document you wrote with some users, or with all"""
     document = get_or_404(Document.visible_to, document_id, change=Document.owned_by)
-    ids = data.get("user_ids", [])
-    if set(ids) - {share.user_id for share in document.shares}:
-        references("userIds", User.contacts, ids)
+    references("userIds", User.contacts, data.get("user_ids"), known=[share.user_id for share in document.shares])
     document.unshare(data.get("user_ids"))
     return record("update", document)

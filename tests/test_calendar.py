@@ -240,6 +240,8 @@ def test_who_was_invited_may_stay_when_no_longer_active(owner, other):
     path = f"{PATH}/{new_event(owner, attendeeIds=[other.id])['id']}"
     User.update(status="inactive").where(User.id == other.id).execute()
     assert owner.put(path, {"title": "改", "attendeeIds": [other.id]}).status_code == 200
+    assert len(owner.put(path, {"attendeeIds": [other.id, 3]}).json["data"]["attendees"]) == 2
+    assert refused(owner.put(path, {"attendeeIds": [other.id, 999999]})) == [("attendeeIds.1", "unknown_id")]
 
 
 def test_an_invitation_is_taken_back(owner, other):

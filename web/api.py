@@ -81,17 +81,22 @@ def get_all_or_404(
 
 
 def references(
-    field: str, selector: Callable[..., Select], ids: Any, shown_in: tuple[Callable[..., Select], Any] | None = None
+    field: str,
+    selector: Callable[..., Select],
+    ids: Any,
+    shown_in: tuple[Callable[..., Select], Any] | None = None,
+    known: Iterable[int] = (),
 ) -> None:
     """400 on `field` if an id (or one of a list of ids) is not of a row that the caller may see.
 
-    `shown_in`, a selector and a column, allows ids in that column as well: so a list can be filtered by the author of
-    a visible document, even if that user is inactive and no longer selectable.
+    `known` are ids that need no check: an attendee may stay who is inactive by now. `shown_in`, a selector and a
+    column, allows ids in that column as well: so a list can be filtered by the author of a visible document, even if
+    that user is inactive and no longer selectable.
     """
     if ids is None:
         return
     wanted = ids if isinstance(ids, list) else [ids]
-    seen = _visible(selector, set(wanted), sees_all(compiled.model_of(selector)))
+    seen = _visible(selector, set(wanted), sees_all(compiled.model_of(selector))).union(known)
     if shown_in and not seen.issuperset(wanted):
         rule, column = shown_in
         seen |= _visible(rule, set(wanted), sees_all(compiled.model_of(rule)), column)
