@@ -66,6 +66,7 @@ def amount(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "HASH_METHOD", databases.HASH_METHOD)
+    monkeypatch.setattr(seed, "HASHED", databases.HASHED)
     monkeypatch.setattr(passwords, "NOBODY", NOBODY)
 
 

@@ -13,15 +13,17 @@ from typing import Any, LiteralString, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
+from werkzeug.security import generate_password_hash
 
 import halolight
+import seed
 from database import engines
-from web import passwords
 
 #: The zone of every application and of every process that a test starts, whatever the machine's own zone is.
 TIMEZONE = "Asia/Shanghai"
 #: A hash that costs nothing.
 HASH_METHOD = "pbkdf2:sha256:1"
+HASHED = generate_password_hash(seed.PASSWORD, HASH_METHOD)
 #: What makes a server forget everything if the machine loses power, and a test wait for no disk.
 #: A test kills processes of HaloLight, never the database server: what that was told to commit stays.
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -42,10 +44,10 @@ def wait_for_midnight(seconds: float) -> None:
 
 
 def seed_at(url: str) -> None:
-    method, passwords.HASH_METHOD = passwords.HASH_METHOD, HASH_METHOD
+    hashed, seed.HASHED = seed.HASHED, HASHED
     halolight.create_app(DATABASE_URL=url, TIMEZONE=TIMEZONE)
     engines.db.close_all()
-    passwords.HASH_METHOD = method
+    seed.HASHED = hashed
 
 
 class SQLiteFiles:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from peewee import fn
 from tzlocal import get_localzone
+from werkzeug.security import check_password_hash
 
 import halolight
 import seed
@@ -26,7 +27,11 @@ from models import ConversationMember, Document, DocumentShare, Notification, Re
 from seeds.written import written
 from tests.conftest import ACCOUNTS
 from tests.servers import run
+from web import passwords
 from web.config import BadConfiguration, read
+
+#: As a server has them; each test gets cheap ones (`conftest._cheap_hashes`).
+REAL_HASH, REAL_METHOD = seed.HASHED, passwords.HASH_METHOD
 
 ROOT = Path(__file__).parent.parent
 
@@ -298,6 +303,11 @@ def test_the_accounts_of_the_contract_are_there(app):
         assert found[email] == (role, "active")
     assert [role for role, _ in found.values()].count("super_admin") == 2
     assert {status for _, status in found.values()} == set(User.STATUSES)
+
+
+def test_the_demo_password_has_the_hash_that_is_written_down():
+    assert REAL_HASH.startswith(REAL_METHOD)
+    assert check_password_hash(REAL_HASH, seed.PASSWORD)
 
 
 def test_every_account_but_the_guest_has_an_unread_notification_and_a_conversation(app):
