@@ -1,8 +1,8 @@
 """The demo data: the same rows on every machine, with dates counted back from today.
 
-What is written down of them is in `seeds/` (`rows.toml`, and the texts of each language); here is how the other columns
-follow from it. A set is one choice of rows: `zh` and `en` in these languages, `empty` with accounts and roles
-only, `edge` with those that break pages (`seeds/edge.py`).
+`seeds/rows.toml` lists the rows, `seeds/zh.toml` and `seeds/en.toml` hold their texts; the rules here compute every
+other column. A set is one choice of rows: `zh` and `en` in these languages, `empty` with accounts and roles only,
+`edge` with rows that break pages (`seeds/edge.py`).
 
 python seed.py                            fill an empty database, change nothing in any other
 python seed.py --reset [--set en]         put everything back as it was seeded, in one transaction
@@ -33,7 +33,7 @@ from web.config import BadConfiguration
 from web.mime import parts
 from web.security import allows
 
-#: The zone of the days and hours here: the server's TIMEZONE, set by the application.
+#: The zone in which rows have their days and hours: the server's TIMEZONE, which the application sets.
 zone: tzinfo = UTC
 
 PASSWORD = "123456"  # noqa: S105
@@ -42,7 +42,7 @@ HASHED = (
     "scrypt:32768:8:1$yg1ykay8L9FXtQOT$5a4423c64ffb6b12ef4122d14df8da3c29343070111b104"
     "4e3077ece992c056a7a761f53cc553fcff2dd38282fc0ed2ca25669c8d9e7561854abf7f236817ff2"
 )
-#: The ids of the accounts that most rows are of.
+#: The ids of the accounts that own most rows.
 HOSTS = (1, 2, 3, 4)
 COLORS = {"meeting": "#409eff", "task": "#67c23a", "reminder": "#e6a23c", "holiday": "#f56c6c"}
 #: The hours at which events of a day begin.
@@ -87,7 +87,7 @@ def set_in_use() -> str:
     return Setting.read("set") or "zh"
 
 
-# --- The rules: each yields the rows of a kind, and what belongs to them, as they follow from what is written down ----
+# --- The rules: each yields the rows of a kind, and of what belongs to them ------------------------------------------
 
 
 def row(model: Any, **values: Any) -> Row:
@@ -110,7 +110,7 @@ def users(rows: Written) -> Iterator[Row]:
     for number, person in enumerate(people, 1):
         username, status, department = person["key"], person.get("status", "active"), person.get("department", "")
         before = len(people) - number
-        joined = -1 - 6 * before - before**2 // 6  # ever more of them
+        joined = -1 - 6 * before - before**2 // 6  # more users join every month
         last_seen = engines.now() - timedelta(hours=number * number % 150, minutes=5 + number)
         yield row(
             m.User,
@@ -132,7 +132,7 @@ def users(rows: Written) -> Iterator[Row]:
 
 
 def later_accounts(rows: Written) -> list[int]:
-    """The ids of the accounts that come after the hosts, without guests: they get something of everything, too."""
+    """The ids of the accounts after the hosts, without guests. They get some rows of every kind, too."""
     people = enumerate(rows["people"], 1)
     return [id for id, person in people if "email" in person and id not in HOSTS and person["role"] != "guest"]
 
@@ -199,7 +199,7 @@ def files(rows: Written) -> Iterator[Row]:
 
 
 def conversations(rows: Written) -> Iterator[Row]:
-    """Talks that ended a while ago. Who has not written since has not read the last lines, if they are `unread`."""
+    """Talks that ended a while ago. Members have not read the last `unread` lines, unless they wrote after them."""
     people = [person for person in rows["people"] if person.get("role") != "guest"]
     everybody = [person["key"] for person in people if person.get("status", "active") == "active"]
     ids = count(1)
@@ -283,7 +283,7 @@ def tasks(rows: Written) -> Iterator[Row]:
 
 
 def notifications(rows: Written) -> list[Row]:
-    """What every account should know, and what its open tasks and its unread messages have told it."""
+    """The notices to every account, and one for each of its open tasks and unread messages, the oldest first."""
     return sorted(notices(rows), key=lambda found: found[1]["created_at"])
 
 
@@ -335,7 +335,7 @@ def activities(rows: Written) -> Iterator[Row]:
 
 
 def visits(rows: Written) -> Iterator[Row]:
-    """Ninety days of them, ever more, fewer at weekends, of visitors who come again."""
+    """The visits of ninety days: more every month, fewer at weekends, by visitors who come back."""
     chance, now = random.Random(1), engines.now()
     for day in range(-89, 1):
         midnight = at(day)
@@ -348,7 +348,7 @@ def visits(rows: Written) -> Iterator[Row]:
 
 
 def orders(rows: Written) -> Iterator[Row]:
-    """Two years of them: ever more, ever dearer, few at weekends, the newest not paid yet."""
+    """The orders of two years: more and dearer every month, few at weekends, some of the newest not paid yet."""
     chance, now, due, number = random.Random(1), engines.now(), 0.0, 0
     for day in range(-730, 1):
         midnight = at(day)
@@ -366,7 +366,7 @@ def orders(rows: Written) -> Iterator[Row]:
 
 #: The rules of a set that is not empty, in the order of their rows.
 CONTENT = (teams, folders, documents, files, conversations, events, tasks)
-#: Those whose rows follow from rows of other tables, or from nothing that is written down.
+#: The rules that read other tables, or nothing.
 FIGURES = (notifications, activities, visits, orders)
 
 
@@ -410,6 +410,7 @@ def reset(name: str = "") -> str:
 
 
 def put_in_place(name: str) -> None:
+    """Replace all rows by those of the set, except the settings, and the sessions of people who are in both sets."""
     # Everybody who is in two sets has the same id in both.
     theirs = m.Session.user <= min(len(written(each)["people"]) for each in (set_in_use(), name))
     sessions: list[Any] = list(m.Session.select().where(theirs).order_by(m.Session.id).dicts())
@@ -424,12 +425,12 @@ def put_in_place(name: str) -> None:
 
 
 def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -> None:
-    """Add rows until `model` has `wanted`: the same ones wherever the same was there before."""
+    """Add rows until `model` has `wanted`. Databases with the same rows get the same new ones."""
     there, noun = model.select().count(), model._meta.table_name
     if there >= wanted:
         click.echo(f"There are {there:,} {noun}: nothing to add for {wanted:,}.")
         return
-    # Counted on from the highest id, for names that nobody has: rows may have been deleted.
+    # Names are numbered from the highest id, because the number of rows may be in use if some were deleted.
     first = (model.select(fn.MAX(model.id)).scalar() or 0) + 1
     numbers = range(first, first + wanted - there)
     with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:

@@ -92,7 +92,7 @@ def keep_a_super_admin(*users: User) -> None:
         refuse(409, "At least one active super administrator must remain")
 
 
-def not_oneself(user: User) -> None:
+def refuse_oneself(user: User) -> None:
     if user.id == current_user.id:
         refuse(409, "You cannot do this to yourself")
 
@@ -119,7 +119,7 @@ def find_roles(data: dict[str, Any]) -> list[Role]:
 def set_status(user: User, status: str) -> None:
     """Change the status of a user. A user who is no longer active is logged out at once."""
     if status != "active" and user.status == "active":
-        not_oneself(user)
+        refuse_oneself(user)
         keep_a_super_admin(user)
         user.end_sessions()
     user.change(status=status)
@@ -130,7 +130,7 @@ def delete_users(ids: list[int]) -> int:
     for user in users:
         refuse_above(user.role.permissions)
     for user in users:
-        not_oneself(user)
+        refuse_oneself(user)
     keep_a_super_admin(*users)
     return delete(*users)
 

@@ -150,16 +150,14 @@ def talks(owner: int, made: dict[str, Any]) -> Rows:
     }
 
 
-def events(owner: int, midnight: datetime, made: dict[str, Any]) -> Rows:
-    """One for each text, all at the same hour; and the days and hours at which calendars go wrong."""
-    now = made["created_at"].replace(microsecond=0)
+def odd_times(midnight: datetime, now: datetime) -> list[tuple[str, datetime, datetime, bool]]:
+    """The days and hours at which calendars go wrong: a title, the start, the end, and whether it is all day."""
     month = midnight.replace(day=1)
     next_month = (month + timedelta(days=32)).replace(day=1)
     # Of this year, or of the next that has one (until 2096).
     leap_day = midnight.replace(year=midnight.year + -midnight.year % 4, month=2, day=29)
     hour, whole = timedelta(hours=1), timedelta(days=1)
-    times = [(text, midnight + 10 * hour, midnight + 11 * hour) for text in TEXTS.values()]
-    times += [
+    times = [
         ("Over midnight", now, midnight + whole + 2 * hour),
         ("Until midnight", midnight + 20 * hour, midnight + whole),
         ("No length", now, now),
@@ -174,8 +172,15 @@ def events(owner: int, midnight: datetime, made: dict[str, Any]) -> Rows:
         ("A leap day", leap_day, leap_day + whole),
         ("From one month to another", next_month - 2 * whole, next_month + whole),
     ]
-    listed = [(*each, False) for each in times]
-    listed += [(title, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), True) for title, start, end in days]
+    all_day = [(title, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), True) for title, start, end in days]
+    return [(*each, False) for each in times] + all_day
+
+
+def events(owner: int, midnight: datetime, made: dict[str, Any]) -> Rows:
+    """One for each text, all at the same hour; and those at odd times."""
+    ten, eleven = midnight + timedelta(hours=10), midnight + timedelta(hours=11)
+    listed = [(text, ten, eleven, False) for text in TEXTS.values()]
+    listed += odd_times(midnight, made["created_at"].replace(microsecond=0))
     found = [
         {
             "title": title,
