@@ -13,6 +13,7 @@ its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from peewee import Alias, CharField, Field, ForeignKeyField, IntegerField, Select, TextField, Value
@@ -181,36 +182,28 @@ def page(selector: Callable[..., Select], args: dict[str, Any], user: int, every
     model, number, size = model_of(selector), args["page"], args["page_size"]
     filters = {name: args[name] for name in model.FILTERS if name in args}
     sort = args.get("sort") or (model.SORT,)
-    shape = (selector, everything, tuple((name, _size(value)) for name, value in filters.items()))
-    values = {"user": user, "limit": size, "offset": (number - 1) * size, **_values(filters)}
+    sought = _values(filters)
+    shape, narrowed = (selector, everything, *filters, *sought), partial(_narrowed, selector, everything, filters)
+    values = {"user": user, "limit": size, "offset": (number - 1) * size, **sought}
     # The first page of all rows comes straight from the index of its order.
     straight = everything and not filters and number == 1
-
-    def build_page() -> Select:
-        return _page(_narrowed(selector, everything, filters), sort, straight)
-
-    def build_count() -> Select:
-        return only(model.select(ROWS.alias("total_rows")), _narrowed(selector, everything, filters))
-
-    found = compile_once(CompiledSelect, (*shape, sort, straight), build_page)(**values)
+    found = compile_once(CompiledSelect, (shape, sort, straight), lambda: _page(narrowed(), sort, straight))(**values)
     if number == 1 and len(found) < size:
         return found, len(found)
-    counted = found or compile_once(CompiledSelect, (*shape, "count"), build_count)(**values)
+
+    def count() -> Select:
+        return only(model.select(ROWS.alias("total_rows")), narrowed())
+
+    counted = found or compile_once(CompiledSelect, (shape, "count"), count)(**values)
     return found, counted[0].total_rows
 
 
-def _size(value: Any) -> Any:
-    """What of a filter's value changes the SQL: of a list its length."""
-    # Strings, because `True == 1` would collide with the key of a one-element list.
-    return len(value) if isinstance(value, list) else "null" if value is None else "one"
-
-
 def _values(filters: dict[str, Any]) -> dict[str, Any]:
-    """The values of filters by the names of their slots."""
+    """The values of filters by the names of their slots. None has no slot, because it becomes IS NULL."""
     values: dict[str, Any] = {}
     for name, value in filters.items():
         values |= {f"{name}.{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {name: value}
-    return values
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _narrowed(selector: Callable[..., Select], everything: bool, filters: dict[str, Any]) -> Any:
