@@ -3,7 +3,7 @@
 import os
 import shlex
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from database.engines import DatabaseRefused, SQLite, db
@@ -16,17 +16,22 @@ def copy_to(path: Path, replace: bool = False) -> None:
     """
     if not isinstance(db.obj, SQLite):
         raise DatabaseRefused(f"Postgres has a tool of its own for that: {pg_dump(path)}")
-    if path.exists() and not replace:
-        raise DatabaseRefused(f"{path} is there already; it was not touched")
     unfinished = path.with_name(f"{path.name}.part")
+    claim = os.O_TRUNC if replace else os.O_EXCL  # of several processes, one makes a copy of this name
     try:
         # For its owner only, like the database.
-        os.close(os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        with closing(sqlite3.connect(db.database)) as source, closing(sqlite3.connect(unfinished)) as copy:
-            source.backup(copy)
-        unfinished.replace(path)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | claim, 0o600))
+        with ExitStack() as stack:
+            stack.callback(unfinished.unlink, missing_ok=True)
+            if path.exists() and not replace:
+                raise DatabaseRefused(f"{path} is there already; it was not touched")
+            with closing(sqlite3.connect(db.database)) as source, closing(sqlite3.connect(unfinished)) as copy:
+                source.backup(copy)
+            unfinished.replace(path)
+    except FileExistsError:
+        reason = "another process makes this copy, or one was killed"
+        raise DatabaseRefused(f"{unfinished} is there already: {reason}") from None
     except (OSError, sqlite3.Error) as error:
-        unfinished.unlink(missing_ok=True)
         raise DatabaseRefused(f"{path} cannot be written ({getattr(error, 'strerror', None) or error})") from error
 
 

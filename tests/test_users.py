@@ -1,8 +1,5 @@
 """Users, contacts, avatars; no road to more rights than one has."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from database import engines
@@ -140,29 +137,6 @@ def test_the_last_active_super_admin_stays(root):
     assert root.put("/api/users/2", {"status": "suspended"}).status_code == 200
     assert root.put("/api/users/1", {"role": "admin"}).status_code == 409
     assert User.get_by_id(1).role_id == 1
-
-
-@pytest.mark.parametrize(
-    "step", [("delete", "", None), ("put", "/status", {"status": "suspended"}), ("put", "", {"role": "user"})]
-)
-def test_of_two_super_admins_who_remove_each_other_at_once_one_remains(account, step):
-    method, ending, body = step
-    first, second, gate = account("admin@example.com"), account("admin@halolight.h7ml.cn"), threading.Barrier(2)
-
-    def strike(client, victim):
-        gate.wait()
-        try:
-            call = getattr(client, method)
-            return (
-                call(f"/api/users/{victim.id}{ending}", body) if body else call(f"/api/users/{victim.id}")
-            ).status_code
-        finally:
-            engines.release()
-
-    with ThreadPoolExecutor(2) as pool:
-        results = sorted([*pool.map(strike, (first, second), (second, first))])
-    assert results[0] == 200 and results[1] in (401, 403, 409)
-    assert User.select().join(Role).where(Role.name == "super_admin", User.status == "active").count() == 1
 
 
 @pytest.mark.parametrize("change", [{"status": "suspended"}, {"password": "another-1"}])

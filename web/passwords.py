@@ -116,11 +116,14 @@ def count_attempt(most: dict[str, int]) -> list[FailedAttempt]:
     If the password is right, `forgive()` takes the attempt back.
     """
     now = engines.now()
-    minute_ago = now - timedelta(minutes=1)
+    # Parallel attempts are counted while this one waits for its turn, but not those of long after now: if the clock was
+    # set back, they would count until it gets there.
+    minute_ago, latest = now - timedelta(minutes=1), now + timedelta(seconds=limits.WRITE_SECONDS)
     with engines.write():
         for key, limit in most.items():
-            # Not those of later than now: if the clock was set back, they would count until it gets there.
-            recent = FailedAttempt.select().where(FailedAttempt.key == key, FailedAttempt.at.between(minute_ago, now))
+            recent = FailedAttempt.select().where(
+                FailedAttempt.key == key, FailedAttempt.at.between(minute_ago, latest)
+            )
             if full := recent.order_by(FailedAttempt.at.desc()).offset(limit - 1).first():
                 refuse_until_a_minute_after(full.at, now)
         return [FailedAttempt.create(key=key) for key in most]
