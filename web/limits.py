@@ -38,8 +38,6 @@ SWEEP_SECONDS = 5
 STATEMENT_SECONDS = 2.0
 #: Seconds that a request waits for its turn to write, and for the lock of the database, before the reply is 503.
 WRITE_SECONDS = 5.0
-#: How often a write is tried in all if it loses races against parallel ones.
-ATTEMPTS = 3
 #: Searches through the contents of documents at the same time; each reads every visible document.
 SEARCHES = 4
 #: Seconds that a search waits for one of these to end before the reply is 503. Most searches take a hundredth of that.

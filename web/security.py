@@ -119,15 +119,17 @@ def written(work: Callable[[], Any], alone: bool) -> Any:
     """The result of `work`, done in one transaction (`write`): `alone`, or beside those of other accounts.
 
     If two transactions wait for each other's rows, or create the same row, the database refuses one of them. It is
-    done again; the third refusal is raised, an OperationalError or IntegrityError.
+    done again, alone, so that it cannot lose another race.
     """
-    for attempt in range(1, limits.ATTEMPTS + 1):
+    if not alone:
         try:
-            with write(None if alone else current_user.id):
+            with write(current_user.id):
                 return work()
         except (OperationalError, IntegrityError) as error:
-            if alone or attempt == limits.ATTEMPTS or not engines.lost_a_race(error):
+            if not engines.lost_a_race(error):
                 raise
+    with write():
+        return work()
 
 
 def refuse_401(reason: str, text: str, token_sent: bool = False) -> NoReturn:
