@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import count
 from typing import Any
@@ -26,12 +26,11 @@ import models as m
 from database import base, engines, migrate
 from database.base import Setting, insert_rows
 from database.turns import unhurried
-from seeds import edge
+from seeds import edge, growth
 from seeds.samples import content, sample
-from seeds.written import LANGUAGES, position, written
+from seeds.written import LANGUAGES, Written, position, written
 from web.config import BadConfiguration
 from web.mime import parts
-from web.security import allows
 
 #: The zone in which rows have their days and hours: the server's TIMEZONE, which the application sets.
 zone: tzinfo = UTC
@@ -51,8 +50,6 @@ HOURS = (9, 10, 11, 13, 14, 15, 16, 17)
 #: How many rows are added in one transaction: between two of them others may write.
 CHUNK = 10_000
 
-#: What is written down of a set: lists of rows by their kind, and texts.
-Written = dict[str, Any]
 #: A row that is to be inserted: its model and its values.
 Row = tuple[Any, dict[str, Any]]
 
@@ -424,8 +421,8 @@ def put_in_place(name: str) -> None:
     insert(m.RefreshToken, tokens)
 
 
-def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -> None:
-    """Add rows until `model` has `wanted`. Databases with the same rows get the same new ones."""
+def grow(model: Any, wanted: int) -> None:
+    """Add users or documents until `model` has `wanted`. Databases with the same rows get the same new ones."""
     there, noun = model.select().count(), model._meta.table_name
     if there >= wanted:
         click.echo(f"There are {there:,} {noun}: nothing to add for {wanted:,}.")
@@ -433,79 +430,13 @@ def grow(model: Any, add: Callable[[range, random.Random], None], wanted: int) -
     # Names are numbered from the highest id, because the number of rows may be in use if some were deleted.
     first = (model.select(fn.MAX(model.id)).scalar() or 0) + 1
     numbers = range(first, first + wanted - there)
+    rows, midnight, add = written(LANGUAGES[set_in_use()]), at(0), growth.ADD[model]
     with click.progressbar(length=len(numbers), label=f"{len(numbers):,} {noun}") as bar:
         for start in range(0, len(numbers), CHUNK):
             chunk = numbers[start : start + CHUNK]
             with unhurried(), engines.write():
-                add(chunk, random.Random(there + start))
+                add(chunk, random.Random(there + start), rows, midnight)
             bar.update(len(chunk))
-
-
-def add_users(numbers: range, chance: random.Random) -> None:
-    """Colleagues with names and posts of the seeded ones; nine of ten are active, nearly all are plain users."""
-    hashed, roles = Setting.read("demo_password"), {role.name: role.id for role in m.Role.select()}
-    people, midnight = written(LANGUAGES[set_in_use()])["people"], at(0)
-    colleagues = [person for person in people if "email" not in person]
-    rows = []
-    for number in numbers:
-        one, other = chance.choice(colleagues), chance.choice(colleagues)
-        username, made = f"user{number:07}", midnight - timedelta(minutes=chance.randrange(2 * 365 * 24 * 60))
-        rows.append(
-            {
-                "email": f"{username}@halolight.h7ml.cn",
-                "username": username,
-                "username_key": username,
-                "name": mixed(one["name"], other["name"]),
-                "phone": f"139{number % 10**8:08}",
-                "department": one["department"],
-                "position": one["position"],
-                "status": chance.choices(m.User.STATUSES, (90, 7, 3))[0],
-                "role": roles[chance.choices(("user", "admin", "guest"), (96, 2, 2))[0]],
-                "password_hash": hashed,
-                **made_at(made),
-            }
-        )
-    insert_rows(m.User, rows)
-
-
-def mixed(one: str, other: str) -> str:
-    """A name made of those of two people: Helen Grant and Luke Young are Helen Young, 王芳 and 李娜 are 王娜."""
-    return f"{one.split()[0]} {other.split()[-1]}" if " " in one else one[0] + other[1:]
-
-
-def add_documents(numbers: range, chance: random.Random) -> None:
-    """Documents of the first thousand users who may write any; one of four is shared with up to three of them."""
-    people: Any = m.User.select(m.User.id, m.User.name)
-    writers = [role for role in m.Role.select() if allows(role.permissions, "documents:create")]
-    able = people.where(m.User.status == "active", m.User.role.in_(writers))
-    authors = list(able.order_by(m.User.id).limit(1000).tuples())
-    midnight, kinds, documents, rows = at(0), [], [], written(LANGUAGES[set_in_use()])
-    for number in numbers:
-        document = {**chance.choice(rows["documents"]), "length": 1}
-        author, name = authors[int(len(authors) * chance.random() ** 2)]  # the first ones write most
-        text = content(document, name, rows, number, midnight.date())
-        made = midnight - timedelta(minutes=chance.randrange(2 * 365 * 24 * 60))
-        documents.append(
-            {
-                "title": f"{document['name']} {number}",
-                "content": text,
-                "type": document["type"],
-                "size": len(text.encode()),
-                "author": author,
-                **made_at(made),
-            }
-        )
-        readers = chance.sample(authors, chance.randint(1, min(3, len(authors)))) if chance.random() < 0.25 else []
-        kinds.append(([rows["tags"][tag] for tag in document["tags"]], [user for user, _ in readers if user != author]))
-    before = m.Document.select(fn.MAX(m.Document.id)).scalar() or 0
-    insert_rows(m.Document, documents)
-    # The database gave the ids: one that was deleted is not given again.
-    made_now: Any = m.Document.select(m.Document.id).where(m.Document.id > before).order_by(m.Document.id).tuples()
-    given = [(id, *kind) for (id,), kind in zip(made_now, kinds, strict=True)]
-    insert_rows(m.DocumentTag, [{"document": id, "name": name} for id, names, _ in given for name in names])
-    shares = [{"document": id, "user": user} for id, _, users in given for user in users]
-    permissions = m.DocumentShare.PERMISSIONS
-    insert_rows(m.DocumentShare, [{**share, "permission": permissions[n % 2]} for n, share in enumerate(shares)])
 
 
 def seeded() -> bool:

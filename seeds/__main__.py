@@ -30,9 +30,9 @@ def fill(reset: bool, name: str | None, users: int | None, documents: int | None
     state = "is as it was seeded" if reset else f"is there ({seed.age_in_days()} days old)"
     click.echo(f"The demo data ({seed.set_in_use()}) {state}.")
     if users is not None:
-        seed.grow(User, seed.add_users, users)
+        seed.grow(User, users)
     if documents is not None:
-        seed.grow(Document, seed.add_documents, documents)
+        seed.grow(Document, documents)
     engines.db.close_all()
 
 

@@ -11,6 +11,8 @@ from seeds import edge
 
 #: The language of the texts, by the name of a set.
 LANGUAGES = {"zh": "zh", "en": "en", "empty": "zh", "edge": "zh"}
+#: What is written down of a set: lists of rows by their kind, and texts.
+Written = dict[str, Any]
 
 
 @cache
@@ -19,7 +21,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 @cache
-def written(name: str) -> dict[str, Any]:
+def written(name: str) -> Written:
     """The texts of the set, and in place of those of rows the rows themselves, by their kind."""
     texts, rows = read(LANGUAGES[name]), read("rows")
     found = {kind: [with_texts(row, texts.get(kind, {})) for row in listed] for kind, listed in rows.items()}

@@ -53,7 +53,7 @@ def test_the_same_moment_gives_the_same_rows(app, monkeypatch, name):
     monkeypatch.setattr(engines, "now", lambda: moment)
     seed.reset(name)
     before = everything()
-    seed.grow(User, seed.add_users, 60)
+    seed.grow(User, 60)
     seed.reset(name)
     assert everything() == before
 
@@ -100,7 +100,7 @@ def test_the_rows_of_a_set_speak_its_language(app, account, name, person, role):
     assert not chinese if name == "en" else len(chinese) > 0.95 * len(texts)
     titles = account("demo@halolight.h7ml.cn").get("/api/notifications").json["data"]["items"]
     assert {row["title"].isascii() for row in titles} == {name == "en"}  # whatever the language of who asks
-    seed.grow(User, seed.add_users, 40)
+    seed.grow(User, 40)
     assert [user.name.isascii() for user in User.select().order_by(User.id)][30:] == [name == "en"] * 10
 
 
@@ -114,7 +114,7 @@ def test_an_empty_set_has_accounts_and_roles_and_nothing_else(app, log_in):
     for path in ("documents", "files", "conversations", "calendar/events", "tasks", "dashboard/activities"):
         assert root.get(f"/api/{path}").json["data"]["total"] == 0
     assert root.get("/api/dashboard/stats").json["data"]["conversionRate"] == 0
-    seed.grow(Document, seed.add_documents, 10)
+    seed.grow(Document, 10)
     assert Document.select().count() == 10
 
 

@@ -428,8 +428,8 @@ def test_users_and_documents_are_added_until_there_are_so_many(database_url, mak
 
 def test_added_rows_are_the_same_wherever_the_same_was_there_before(app, monkeypatch):
     def grown():
-        seed.grow(User, seed.add_users, 90)
-        seed.grow(Document, seed.add_documents, 400)
+        seed.grow(User, 90)
+        seed.grow(Document, 400)
         shares = DocumentShare.select(Document.content, User.email).join(Document).switch().join(User)
         users = User.select(User.email, User.name, User.status, User.role, User.department)
         documents = Document.select(Document.type, User.email, Document.size, Document.created_at).join(User)
@@ -443,15 +443,15 @@ def test_added_rows_are_the_same_wherever_the_same_was_there_before(app, monkeyp
 
 
 def test_adding_goes_on_where_rows_were_deleted(app):
-    seed.grow(User, seed.add_users, 40)
+    seed.grow(User, 40)
     User.delete().where(User.id << (5, 35)).execute()
-    seed.grow(User, seed.add_users, 41)
+    seed.grow(User, 41)
     assert User.select().count() == 41
 
 
 def test_documents_are_added_also_where_all_were_deleted(app):
     Document.delete().execute()
-    seed.grow(Document, seed.add_documents, 20)
+    seed.grow(Document, 20)
     assert Document.select().count() == 20
     assert DocumentShare.select().join(Document).exists()
 
