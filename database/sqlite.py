@@ -130,7 +130,7 @@ class SQLite(SqliteDatabase):
         self.connection().execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 0)}")
 
     def defer_sql(self, sql: str, params: Any = None) -> None:
-        """Execute a statement whose result nobody needs: at once, because it has no way to go (see Postgres)."""
+        """Execute a statement whose result nobody needs: at once, because it makes no journey (unlike on Postgres)."""
         self.execute_sql(sql, params)
 
     def commit(self) -> None:

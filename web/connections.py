@@ -207,8 +207,8 @@ class Channel(HTTPChannel):
         """Send what there is, with the lock.
 
         waitress sends without it, or not at all, depending on the requests that wait. Without the lock it sends bytes
-        twice if another thread begins a request meanwhile. And what it holds back its `writable` does not consider,
-        so that it calls this again and again until the running request is done.
+        twice if another thread begins a request meanwhile. And while it holds bytes back, its `writable` still says
+        that there are some to send, so that it calls this again and again until the running request is done.
         """
         if self.total_outbufs_len:
             self._flush_exception(self._flush_some_if_lockable)  # waitress has no public names for these

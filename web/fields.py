@@ -169,7 +169,7 @@ class Avatar(ma.fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str) or len(value) > 2000 or not re.fullmatch(r"[\x21-\x7e]*", value):
             raise self.make_error("invalid")
-        own = value.startswith(f"{base_url()}/")  # http://localhost is no part of http://localhost:8000
+        own = value.startswith(f"{base_url()}/")  # with the slash: http://localhost begins as http://localhost:8000
         path = value.removeprefix(base_url()) if own else value
         if not path or _OWN_AVATAR.fullmatch(path):
             return None

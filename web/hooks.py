@@ -33,14 +33,11 @@ ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept-Language, If-None-Match, Range, X-Requested-With, "
     "X-Request-ID, X-Demo-Delay, X-Demo-Status"
 )
-EXPOSED_HEADERS = (
-    "X-Total-Count, Link, ETag, Retry-After, Content-Disposition, Content-Range, WWW-Authenticate, "
-    "X-Request-ID, X-Ignored-Fields, X-Ignored-Params, X-Demo-Delay, Server-Timing"
-)
 CORS = {
     "methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
     "allow_headers": ALLOWED_HEADERS.split(", "),
-    "expose_headers": EXPOSED_HEADERS.split(", "),
+    "expose_headers": "Content-Disposition, Content-Range, ETag, Link, Retry-After, Server-Timing, WWW-Authenticate, "
+    "X-Demo-Delay, X-Ignored-Fields, X-Ignored-Params, X-Request-ID, X-Total-Count",
     "supports_credentials": True,
     "max_age": 600,
 }
@@ -81,7 +78,7 @@ def init_app(app: Flask) -> None:
     labels = ("method", "route", "status")
     count = Counter("halolight_requests", "Requests answered", labels, registry=registry)
     latency = Histogram("halolight_request_seconds", "Time to answer", labels, registry=registry)
-    # prometheus_client looks a series up under a lock at each use. Its own number of series bounds the cache.
+    # prometheus_client looks a series up under a lock at each use. The cache has as many entries as there are series.
     app.extensions["series"] = cache(lambda *values: (count.labels(*values), latency.labels(*values)))
 
 
@@ -111,7 +108,7 @@ def begin() -> None:
     g.base_url = request.environ.get("halolight.base_url", f"{request.scheme}://{request.host}")
     g.headers = {**FIXED_HEADERS, "X-Request-ID": g.request_id, "Content-Language": g.language}
     g.ignored_fields, g.ignored_params = [], []
-    # By the server, before it read the body (`web.connections.Refusal`).
+    # The server refused it before it read the body (`web.connections.Refusal`).
     if refused := request.environ.get("halolight.refused"):
         refuse(refused, NO_ROOM if refused == 503 else "")
     check_host(request.host, config)

@@ -37,7 +37,7 @@ NOBODY = (
     "d953e01009cf4f5ea598f88428451a1581ba79d789a082a7ea816cbfcde1a6"
 )
 #: Two hashes at once leave others the rest of two cores; without this, 16 logins left everybody else a fifth of their
-#: requests. Of the two, what is no login uses one.
+#: requests. Requests that are no logins use one of the two.
 _hashing = threading.BoundedSemaphore(2)
 _one_of_others = threading.BoundedSemaphore(1)
 _logins_waiting = threading.BoundedSemaphore(limits.LOGINS_WAITING)

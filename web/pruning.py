@@ -26,7 +26,7 @@ EVERY = 600.0
 BATCH = 500
 #: Seconds without a write after which a transaction may begin.
 QUIET = 1.0
-#: Seconds after which it begins anyway, so that old rows go on a server that always writes.
+#: Seconds after which it begins anyway, so that a server that always writes loses its old rows, too.
 PATIENCE = 60.0
 
 
