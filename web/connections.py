@@ -37,7 +37,7 @@ class NoRoom(Error):
 
 
 class Parser(HTTPRequestParser):
-    """Reads one request. A refused request has an `error`, and `Refusal` answers it."""
+    """Reads one request. A refused request has an `error`."""
 
     def __init__(self, adj: Any, app: Flask):
         super().__init__(adj)
@@ -88,16 +88,23 @@ class Parser(HTTPRequestParser):
 
 
 class Task(WSGITask):
-    """One request and its reply."""
+    """One request and its reply. A refused one is answered by the application, too: in the envelope and with CORS."""
 
     def start(self) -> None:
         super().start()
         if self.channel.server.ending:  # end the connection, as if the client had asked for that
             self.request.connection_close, self.request.headers["CONNECTION"] = True, "close"
+        if self.request.error:
+            self.channel.lingers = True
+            self.set_close_on_finish()
 
     def get_environment(self) -> dict[str, Any]:
         environ = super().get_environment()
         environ["wsgi.file_wrapper"] = self.wrap
+        if self.request.error:  # its body was not read
+            environ.pop("CONTENT_LENGTH", None)
+            environ["wsgi.input"] = BytesIO()
+            environ["halolight.refused"] = self.request.error.code  # for hooks.begin
         return environ
 
     def wrap(self, file: Any, block_size: int = 32_768) -> ReadOnlyFileBasedBuffer:
@@ -110,22 +117,6 @@ class Task(WSGITask):
         # waitress would also end the connection after a reply without a body and Content-Length (304).
         if self.has_body or self.request.connection_close or self.version == "1.0":
             super().set_close_on_finish()
-
-
-class Refusal(Task):
-    """A request that the server refuses. The application answers it without its body, in the envelope and with CORS."""
-
-    def get_environment(self) -> dict[str, Any]:
-        environ = super().get_environment()
-        environ.pop("CONTENT_LENGTH", None)
-        environ["wsgi.input"] = BytesIO()
-        environ["halolight.refused"] = self.request.error.code  # for hooks.begin
-        return environ
-
-    def execute(self) -> None:
-        self.channel.lingers = True
-        self.set_close_on_finish()
-        super().execute()
 
 
 class Fetched(ReadOnlyFileBasedBuffer):
@@ -188,7 +179,7 @@ class Channel(HTTPChannel):
     @staticmethod
     def error_task_class(channel: HTTPChannel, request: Parser) -> Any:
         """What answers a refused request: the application, unless the head was not HTTP, so that there is no path."""
-        return (Refusal if hasattr(request, "path") else ErrorTask)(channel, request)
+        return (Task if hasattr(request, "path") else ErrorTask)(channel, request)
 
     @cached_property
     def group(self) -> str:

@@ -108,7 +108,7 @@ def begin() -> None:
     g.base_url = request.environ.get("halolight.base_url", f"{request.scheme}://{request.host}")
     g.headers = {**FIXED_HEADERS, "X-Request-ID": g.request_id, "Content-Language": g.language}
     g.ignored_fields, g.ignored_params = [], []
-    # The server refused it before it read the body (`web.connections.Refusal`).
+    # The server refused it before it read the body (`web.connections.Task`).
     if refused := request.environ.get("halolight.refused"):
         refuse(refused, NO_ROOM if refused == 503 else "")
     check_host(request.host, config)
