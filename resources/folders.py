@@ -124,9 +124,10 @@ def delete_folder(folder_id):
 @blp.response(200, FolderTreeSchema(many=True, paged=False))
 def get_tree():
     """Get your folders as a tree"""
-    folders = Folder.visible_to(current_user.id, sees_all(Folder)).order_by(Folder.name, Folder.id)
-    nodes = {folder.id: {"id": folder.id, "name": folder.name, "children": []} for folder in folders}
-    for folder in folders:
-        if folder.parent_id is not None:
-            nodes[folder.parent_id]["children"].append(nodes[folder.id])
-    return [nodes[folder.id] for folder in folders if folder.parent_id is None]
+    visible = Folder.visible_to(current_user.id, sees_all(Folder)).select(Folder.id, Folder.name, Folder.parent)
+    folders = list(visible.order_by(Folder.name, Folder.id).tuples())
+    nodes = {id: {"id": id, "name": name, "children": []} for id, name, _ in folders}
+    for id, _, parent in folders:
+        if parent is not None:
+            nodes[parent]["children"].append(nodes[id])
+    return [nodes[id] for id, _, parent in folders if parent is None]
