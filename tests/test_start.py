@@ -228,6 +228,13 @@ def test_a_taken_port_is_one_line_that_says_how_to_choose_another(tmp_path):
     assert code == 2 and errors.count("\n") == 1 and f"PORT={port}" in errors and "--port" in errors
 
 
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.9"])
+def test_an_address_that_is_not_this_machines_is_named_instead_of_the_port(tmp_path, host):
+    code, _, errors = run("--port", "0", "--host", host, DATABASE_URL=f"sqlite:///{tmp_path / 'x.db'}")
+    assert code == 2 and errors.count("\n") == 1
+    assert f"HALOLIGHT_HOST={host}" in errors and "--host" in errors and "PORT=" not in errors
+
+
 def test_help_names_the_options():
     named = {"halolight.py": ("--host", "--port", "--reset", "--create-admin"), "seed.py": ("--users", "--documents")}
     for script, options in named.items():

@@ -49,7 +49,9 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
             for each in bound:
                 each.close()
             why = (error.strerror or str(error)).partition(" (")[0]  # create_server adds the address in brackets
-            raise BadConfiguration(f"PORT={port}: cannot listen there ({why}); choose another with --port") from None
+            of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            at_fault, option = (f"PORT={port}", "--port") if of_port else (f"HALOLIGHT_HOST={host}", "--host")
+            raise BadConfiguration(f"{at_fault}: cannot listen there ({why}); choose another with {option}") from None
     return bound
 
 
