@@ -214,8 +214,9 @@ class Session(BaseModel):
     @classmethod
     def caller(cls, session: Any) -> Select:
         """The session, user and role of the caller, read with one select on every request."""
+        own = (cls.id, cls.user, cls.epoch, cls.expires_at, cls.ended_at)
         theirs = (User.status, Role.name.alias("role"), Role.permissions.alias("grants"))
-        return cls.select(cls, *theirs).join(User).join(Role).where(cls.id == session)
+        return cls.select(*own, *theirs).join(User).join(Role).where(cls.id == session)
 
 
 class RefreshToken(BaseModel):

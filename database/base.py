@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import peewee
-from peewee import CharField, Field, IntegrityError, Model, Select, SqliteDatabase, TextField, chunked
+from peewee import CharField, Field, IntegrityError, Model, Select, SqliteDatabase, TextField
 
 from database import compiled, engines
 from database.compiled import Statement, compile_once, slots
@@ -49,7 +49,9 @@ def insert_rows(model: Any, rows: list[dict[str, Any]]) -> None:
     one = compile_once(Statement, (model, "insert rows", names), lambda: model.insert(slots(names)).returning())
     another = f", ({', '.join([db.param] * len(names))})"
     # Every SQLite binds 999 values to one statement. `executemany` would make three journeys to Postgres.
-    for some in chunked(rows, 999 // len(names)):
+    most = 999 // len(names)
+    for start in range(0, len(rows), most):
+        some = rows[start : start + most]
         db.defer_sql(one.sql + another * (len(some) - 1), [*itertools.chain(*map(one.bind, some))])
 
 

@@ -30,8 +30,13 @@ class UTCField(DateTimeField):
 
     def python_value(self, value: Any) -> Any:
         if isinstance(value, str):  # SQLite has no type for times
-            return datetime.fromisoformat(f"{value}Z")
+            return _instant(value)
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z")
 
 
 class StringsField(TextField):

@@ -28,6 +28,7 @@ Row = dict[str, Any]
 Environ = dict[str, Any]
 #: The beginning of a path in a dialect.
 MOUNT = re.compile(r"\A/(nestjs|vue)/api/")
+SLASHES = re.compile("//+")
 #: The key in the WSGI environment of a request's dialect and of the word that decides how its reply is shaped.
 KEY = "halolight.dialect"
 #: What the analytics page of the Vue front end shows: label, figure of the dashboard, its growth, format.
@@ -294,7 +295,7 @@ def without_empty_parts(path: str) -> str:
 
     Werkzeug would redirect there, and a browser does not follow the redirect of a preflight.
     """
-    return re.sub("//+", "/", path)
+    return SLASHES.sub("/", path)
 
 
 class Entrance:

@@ -158,7 +158,8 @@ def remember(kept: deque[tuple[Any, ...]], response: Response) -> Response:
     if "started" not in g or not counts(request):
         return response
     seconds, in_database = time.perf_counter() - g.started, 0.0
-    long = request.method != "GET" or len(request.query_string) > limits.REMEMBERED
+    # A long value, or a long list of them, comes from a long request.
+    long = len(request.query_string) + (request.content_length or 0) > limits.REMEMBERED
     for each in statements:
         in_database += each.seconds
         each.end(long)
