@@ -121,8 +121,7 @@ def invite(event: Event, ids: list[int]) -> None:
         insert_rows(EventAttendee, [{"event": event, "user": user} for user in new])
         event.changed = True
         refuse_crowd("attendeeIds", event.attendees.count(), Event)
-    others = [user for user in new if user != current_user.id]
-    notify(others, "user", "You were invited to an event", content=event.title, target=event)
+    notify(new, "user", "You were invited to an event", content=event.title, target=event)
 
 
 @blp.route("")

@@ -42,7 +42,7 @@ def notify_assignee(task: Task, before: int | None = None) -> None:
     """Notify a new assignee, and delete the notification of the assignee `before`."""
     if before not in (None, task.assignee_id):
         Notification.forget(Task, [task.id])
-    if task.assignee_id not in (None, before, current_user.id):
+    if task.assignee_id not in (None, before):
         notify([task.assignee_id], "task", "You were given a task", content=task.title, target=task)
 
 

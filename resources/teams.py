@@ -112,8 +112,7 @@ def add_member(data, team_id):
     TeamMember.create(team=team, **data)
     refuse_crowd("userId", team.members.count(), Team)
     team.changed = True
-    if data["user_id"] != current_user.id:
-        notify([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
+    notify([data["user_id"]], "user", "You were added to a team", content=team.name, target=team)
     return record("update", team)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from models import Notification, Task, User
 
+DAY = {"start": "2026-11-24", "end": "2026-11-25", "allDay": True}
 ALL = ("notifications:view", "notifications:update", "notifications:delete")
 
 
@@ -25,6 +26,22 @@ def test_notifications_are_ones_own_whatever_one_manages(owner, client_with):
     path = f"/api/notifications/{number}"
     assert ids(owner) == [number] and ids(manager) == []
     assert manager.put(f"{path}/read").status_code == manager.delete(path).status_code == 404
+
+
+def test_nobody_is_told_what_they_did_themselves(client_with, bell):
+    owner = client_with("documents:create", "teams:create", "tasks:create", "calendar:create")
+    manager = client_with("*")
+    document = owner.post("/api/documents", {"title": "x"}).json["data"]["id"]
+    team = owner.post("/api/teams", {"name": "x"}).json["data"]["id"]
+    deeds = [
+        (owner.post, "/api/tasks", {"title": "x", "assigneeId": owner.id}),
+        (owner.post, "/api/calendar/events", {"title": "x", **DAY, "attendeeIds": [owner.id]}),
+        (manager.post, f"/api/documents/{document}/share", {"userIds": [manager.id]}),
+        (manager.post, f"/api/teams/{team}/members", {"userId": manager.id}),
+        (manager.put, f"/api/users/{manager.id}", {"role": "admin"}),
+    ]
+    assert [send(path, body).status_code for send, path, body in deeds] == [201, 201, 200, 201, 200]
+    assert bell(owner) == bell(manager) == []
 
 
 def test_a_title_is_shown_in_the_language_of_the_request(owner):

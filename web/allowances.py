@@ -5,7 +5,7 @@ rolls back everything that the view has written.
 """
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -47,21 +47,22 @@ def refuse_crowd(field: str, number: int, model: type[BaseModel]) -> None:
         refuse_field(field, f"More than {most} people.")
 
 
-def notify(users: Collection[int], type: str, title: str, **about: Any) -> None:
-    """Tell `users` what the caller did (`Notification.tell`); 429 if the caller caused too many in the last minute.
+def notify(users: Iterable[int], type: str, title: str, **about: Any) -> None:
+    """Tell `users`, except the caller, what the caller did (`Notification.tell`); 429 if too many in the last minute.
 
     The first act of a minute always passes, because `refuse_crowd` has limited its number of people.
     """
-    if not users:
+    others = [user for user in users if user != current_user.id]
+    if not others:
         return
     now = engines.now()
     minute_ago = now - timedelta(minutes=1)
     # Not those of later than now: if the clock was set back, they would count until it gets there.
     caused = rows(Notification.caused_by, actor=current_user.id, since=minute_ago, until=now)
-    over = len(caused) + len(users) - limits.NOTIFICATIONS
+    over = len(caused) + len(others) - limits.NOTIFICATIONS
     if caused and over > 0:
         refuse_until_a_minute_after(caused[min(over, len(caused)) - 1].created_at, now)
-    Notification.tell(users, type, title, actor=current_user.id, **about)
+    Notification.tell(others, type, title, actor=current_user.id, **about)
 
 
 @contextmanager
