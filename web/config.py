@@ -23,7 +23,6 @@ from tzlocal import get_localzone
 from database import engines
 from database.engines import DatabaseRefused, first_line
 from web import clock, fields, limits
-from web.openapi import ABOUT
 
 #: Where `halolight.py` is.
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +35,6 @@ SETTINGS = {
     "MAX_CONTENT_LENGTH": limits.BODY_BYTES,
     "API_TITLE": "HaloLight",
     "API_VERSION": VERSION,
-    "API_SPEC_OPTIONS": {"info": {"description": ABOUT}},
     "OPENAPI_VERSION": "3.1.0",
 }
 

@@ -31,13 +31,15 @@ VARIANTS = ("Input", "Changes", "Args", "Reply")
 
 @cache
 def written() -> dict[str, Any]:
-    """What `document.toml` says: the meanings of enumerations, and examples."""
+    """What `document.toml` says: the description, the meanings of enumerations, and examples."""
     return tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
 def document(app: Flask, server: str = SERVER) -> dict[str, Any]:
     """The OpenAPI document of an application at `server`."""
-    made = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].described() | {"servers": [{"url": server}]}
+    made = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].described()
+    info = {"description": written()["description"], **made.pop("info")}
+    made = {"info": info, **made, "servers": [{"url": server}]}
     describe_errors(made["components"])
     for node in walk(made):
         name = node.get("$ref", "").rpartition("/")[2]

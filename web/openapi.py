@@ -11,12 +11,6 @@ import marshmallow as ma
 
 from web.texts import CATALOGUE, INVALID
 
-#: The description at the top of the document.
-ABOUT = (
-    "Log in with `POST /api/auth/login`. On the page `/docs` every request is then yours; elsewhere send the "
-    "`accessToken` as `Authorization: Bearer …`.\n\nA reply is `{success, data, message}`, with a page of a collection "
-    "as `data`; a refusal is `{success, error, message}`, with `error.code` for programs and `message` for people."
-)
 #: `error.reason` of a 401, by which a client decides what to do next.
 REASONS = ("missing_token", "invalid_token", "expired_token", "revoked_session", "bad_credentials", "refresh_reused")
 DETAIL_CODES = sorted({code for code, _ in CATALOGUE.values() if code} | {INVALID})
