@@ -88,8 +88,6 @@ def with_times(data: dict[str, Any], event: Event | None = None) -> dict[str, An
 
     An event that becomes all-day covers every day it touched. One that stops being all-day starts and ends at midnight.
     """
-    if event and not data.keys() & {"start", "end", "all_day"}:
-        return data
     all_day = data.get("all_day", event is not None and event.all_day)
     start, end = (data[name] if name in data else instant(event, name) for name in ("start", "end"))
     if all_day:

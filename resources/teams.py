@@ -135,10 +135,8 @@ def remove_member(team_id, user_id):
     """Remove a member from a team that you are an admin of, or leave a team"""
     leaving = user_id == current_user.id
     team = get_or_404(Team.visible_to, team_id, change=True if leaving else Team.changeable_by)
-    member = member_or_404(team, user_id)
-    member.delete_instance()
+    member_or_404(team, user_id).delete_instance()
     team.changed = True
     Notification.forget(Team, [team.id], Notification.user == user_id)
-    if member.role == "admin":
-        keep_an_admin(team)
+    keep_an_admin(team)
     record("update", team)
