@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.servers import show_only
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 EMAIL, PASSWORD = "admin@example.com", "123456"
@@ -77,6 +79,7 @@ def test_both_pages_of_the_documentation_list_every_operation(page, serve):
 
 def test_a_login_on_the_documentation_page_authorizes_what_follows_also_after_a_reload(page, serve):
     url = serve().url
+    show_only(page, url, "/api/auth/login", "/api/auth/me")
     log_in_on_docs(page, url)
     page.reload()
     operation = page.locator("#operations-auth-getCurrentUser")
@@ -86,7 +89,9 @@ def test_a_login_on_the_documentation_page_authorizes_what_follows_also_after_a_
 
 
 def test_a_token_entered_by_hand_survives_a_reload(page, serve):
-    page.goto(f"{serve().url}/docs")
+    url = serve().url
+    show_only(page, url, "/api/auth/me")
+    page.goto(f"{url}/docs")
     page.locator(".auth-wrapper > button.authorize").click()
     dialog = page.locator(".dialog-ux")
     dialog.locator("input").fill("a.token.of.mine")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.servers import BROWSER_OPTIONS, BROWSERS, a_server
+from tests.servers import BROWSER_OPTIONS, BROWSERS, a_server, show_only
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -165,6 +165,7 @@ def test_a_token_a_curl_line_and_a_line_for_the_console_are_copied_and_it_is_sai
 
 
 def test_the_documentation_opens_logged_in_as_an_account(page, home):
+    show_only(page, home, "/api/auth/me")
     page.get_by_role("button", name=f"打开文档并登录: {EMAIL}").click()
     operation = page.locator("#operations-auth-getCurrentUser")
     operation.locator("button.opblock-summary-control").click()
