@@ -215,11 +215,8 @@ def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         return servers[-1]
 
     yield start
-    for server in servers:  # all of them end at the same time
-        if server.process.poll() is None:
-            server.process.terminate()
-    for server in servers:
-        server.stop()
+    with ThreadPoolExecutor() as pool:  # all of them end at the same time
+        list(pool.map(Server.stop, servers))
 
 
 def browser_path() -> str:

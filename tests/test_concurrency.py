@@ -57,11 +57,9 @@ def test_changes_of_different_fields_of_one_row_all_survive(server, token):
 def test_a_thousand_idle_connections_leave_the_service_unaffected(serve):
     resource = pytest.importorskip("resource", reason="Windows has no limit of open files")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # what most shells give
-        server = serve(LOG_LEVEL="ERROR")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, {hard}))"  # what most shells give
+    server = serve(LOG_LEVEL="ERROR", first=limit)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
     token, address = server.log_in(), ("127.0.0.1", int(server.url.rpartition(":")[2]))
     with ExitStack() as idle:
         for _ in range(1100):

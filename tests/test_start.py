@@ -291,11 +291,7 @@ def test_two_first_starts_at_once_make_one_database(tmp_path):
 
 
 def test_a_server_stops_at_sigint_also_where_its_shell_ignores_it(serve):
-    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server inherits this, as from a shell's `&`
-    try:
-        server = serve()
-    finally:
-        signal.signal(signal.SIGINT, ignored)
+    server = serve(first="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")  # as from a shell's `&`
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(12) == 0
 

@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -178,7 +177,7 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
     pruner.start()
     try:
         ready()
-        while not ended.is_set():
+        while not ended:
             wasyncore.loop(timeout=limits.SWEEP_SECONDS, map=channels, use_poll=True, count=1)
         drain(channels, seconds=10, proxied=bool(app.config["TRUSTED_PROXY"]))
     finally:
@@ -187,17 +186,18 @@ def serve(app: Flask, sockets: list[socket.socket], ready: Callable[[], None]) -
         engines.db.close_all()
 
 
-def end_at_a_signal(wake: Callable[[], None]) -> threading.Event:
-    """An event that SIGINT and SIGTERM set. The second signal raises KeyboardInterrupt.
+def end_at_a_signal(wake: Callable[[], None]) -> list[int]:
+    """A list to which SIGINT and SIGTERM are added. The second signal raises KeyboardInterrupt.
 
     The first one must not: an exception while a reply is being sent would make waitress send a part of it twice.
     """
-    ended = threading.Event()
+    # No threading.Event, whose lock a second signal would wait for while the first sets it.
+    ended: list[int] = []
 
     def end(number: int, frame: Any) -> None:
-        if ended.is_set():
+        if ended:
             raise KeyboardInterrupt
-        ended.set()
+        ended.append(number)
         wake()
 
     # SIGINT too, although Python handles it: a program that a shell starts in the background inherits "ignore".
