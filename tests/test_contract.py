@@ -501,6 +501,11 @@ def test_a_host_name_that_only_leads_here_is_refused(app, host, status):
         assert "ALLOWED_HOSTS" in reply.json["message"] and host in reply.json["message"]
 
 
+def test_a_host_that_is_no_name_is_refused_in_the_language_of_its_caller(app):
+    reply = app.test_client().get("/health", headers={"Host": "a b"})
+    assert reply.status_code == 403 and reply.json["message"].startswith("拒绝访问主机 ?")
+
+
 def test_allowed_hosts_are_the_only_ones_in_production(make_app):
     app = make_app(NODE_ENV="production", JWT_SECRET="x" * 32, ALLOWED_HOSTS="api.example.com")
     hosts = {"api.example.com": 200, "API.example.com:443": 200, "localhost": 403}

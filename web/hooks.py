@@ -128,7 +128,7 @@ def check_host(host: str, config: Mapping[str, Any]) -> None:
     """DNS rebinding: refuse unknown Host names, because a page from such a host would count as same-origin."""
     allowed, production = config["ALLOWED_HOSTS"], config["PRODUCTION"]
     if (allowed or not production) and not host_allowed(host, allowed, production):
-        shown = re.sub(r"[^\w.:\[\]-]", "", host)[:100]
+        shown = re.sub(r"[^\w.:\[\]-]", "", host)[:100] or "?"  # Werkzeug gives "" for what is no name
         refuse(403, f"Requests for the host {shown} are refused; allow it with ALLOWED_HOSTS")
 
 
