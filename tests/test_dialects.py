@@ -22,7 +22,7 @@ from models import (
     User,
 )
 from tests.conftest import ROOT
-from web import dialects
+from web import dialects, shapes
 from web.connections import Parser
 
 #: Page, request, what comes back ({}: an entity, []: an array, page: rows and their number), what is read of it.
@@ -150,7 +150,7 @@ def test_the_fields_have_the_values_that_the_next_pages_need(account):
 
 
 def test_times_have_the_zone_of_the_server(app, account):
-    app.config["TIMEZONE"] = dialects.datetime.fromisoformat("2026-01-01T00:00:00+08:00").tzinfo
+    app.config["TIMEZONE"] = shapes.datetime.fromisoformat("2026-01-01T00:00:00+08:00").tzinfo
     client = account(SUPER)
     with engines.write():
         Event.delete().execute()
@@ -170,7 +170,7 @@ def test_times_have_the_zone_of_the_server(app, account):
 def test_vue_shows_sizes_as_texts(app, size, text):
     with app.test_request_context():
         file = {"size": size, "owner": {"name": "王小明"}, "updatedAt": "2026-11-24T00:00:00Z"}
-        assert dialects.vue_file(file)["size"] == text
+        assert shapes.vue_file(file)["size"] == text
 
 
 def test_pages_of_ones_own_show_nobody_elses(account, client_with):
