@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import copy
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, cast
 
 from flask import Response, g, jsonify, request
@@ -59,14 +59,7 @@ class Blueprint(openapi.DocumentedBlueprint):
         """
         # smorest adds the reply to the document, and `build` makes it.
         decorate = super().response(status_code, schema, **{"description": message, **options})
-
-        def build(result: Any) -> Response:
-            if isinstance(result, Response):
-                return result
-            data = schema.dump(shown(result)) if schema else result
-            reply = jsonify(envelope(data, message, getattr(schema, "lift", ())))
-            reply.status_code = status_code
-            return reply
+        build = partial(reply, status_code, schema, message)
 
         def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(view)
@@ -91,6 +84,16 @@ class Blueprint(openapi.DocumentedBlueprint):
                 f"{self.name}.{view_func.__name__} must say who may call it: @blp.require(…) or @blp.public"
             )
         super().add_url_rule(rule, endpoint, view_func, *args, **options)
+
+
+def reply(status: int, schema: Any, message: str, result: Any) -> Response:
+    """The reply to a view's result, unless the view returns one itself."""
+    if isinstance(result, Response):
+        return result
+    data = schema.dump(shown(result)) if schema else result
+    made = jsonify(envelope(data, message, getattr(schema, "lift", ())))
+    made.status_code = status
+    return made
 
 
 def shown(result: Any) -> Any:
