@@ -201,6 +201,13 @@ def test_headers_that_are_too_large_are_refused(server):
         refused(wire, 431, "REQUEST_HEADER_FIELDS_TOO_LARGE")
 
 
+def test_a_coding_that_the_server_does_not_know_is_refused(server):
+    with connected(server) as wire:
+        wire.send("POST", "/api/auth/login", Transfer_Encoding="gzip", **ORIGIN)
+        refused(wire, 501, "NOT_IMPLEMENTED")
+    assert server.log.read_text() == ""
+
+
 def test_two_lengths_of_one_body_are_refused(server):
     for version in (b"HTTP/1.1", b"HTTP/1.0"):
         with connected(server) as wire:

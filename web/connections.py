@@ -17,7 +17,7 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
+from waitress.utilities import Error
 from werkzeug.exceptions import HTTPException
 
 from web import limits
@@ -27,13 +27,6 @@ log = logging.getLogger("halolight")
 
 #: Replies up to this length are sent by the thread that reads requests, head and body at once.
 SEND_BYTES = 65_536
-
-
-class NoRoom(Error):
-    """The temporary disk, where waitress stores a body of more than 512 KB, is full."""
-
-    code = 503
-    reason = "Service Unavailable"
 
 
 class Parser(HTTPRequestParser):
@@ -53,20 +46,21 @@ class Parser(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         try:
             used = super().received(data)
-        except OSError as error:
+        except OSError as error:  # the disk is full on which waitress stores bodies of more than 512 KB
             log.error("a body cannot be stored: %s", error)
-            self.refuse(NoRoom("no room"))
+            self.refuse(503)
             return len(data)
         if not self.error and self.too_large():
-            self.refuse(RequestEntityTooLarge("too large"))
+            self.refuse(413)
         if self.chunked and len(self.body_rcv.control_line) + len(self.body_rcv.trailer) > limits.HEADER_BYTES:
-            self.refuse(BadRequest("a line between chunks is too long"))
+            self.refuse(400)  # a line between chunks is too long
         if self.completed:
             self.expect_continue = False  # or waitress would ask for the refused body
         return used
 
-    def refuse(self, error: Error) -> None:
-        self.error, self.completed = error, True
+    def refuse(self, status: int) -> None:
+        self.error, self.completed = Error("refused"), True
+        self.error.code = status
 
     def too_large(self) -> bool:
         """Whether the body is longer than its route accepts, by Content-Length or by the chunks received so far."""

@@ -37,6 +37,7 @@ TEXTS = {
     429: "Too many requests, try again later",
     431: "The headers are too large",
     500: "Something went wrong on the server",
+    501: "The only Transfer-Encoding that works here is chunked",
     503: "The database is not available at the moment",
 }
 #: The text of a 503 if a disk is full.
