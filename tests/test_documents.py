@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import peewee
 import pytest
@@ -155,6 +156,7 @@ def test_documents_are_filtered_and_searched(owner):
     new_document(owner, title="丙", type="code")
     assert titles(owner, "tags=重要") == ["甲 100%"] and titles(owner, "tags=重要,会议") == ["甲 100%", "乙"]
     assert titles(owner, "folderId=root") == ["乙", "丙"] and titles(owner, f"folderId={folder}") == ["甲 100%"]
+    assert details(owner.get("/api/documents?folderId=999999")) == [("folderId", "unknown_id")]
     assert titles(owner, "type=pdf&type=code") == ["乙", "丙"] and len(titles(owner, "type=all&folderId=")) == 3
     assert titles(owner, "search=budget") == titles(owner, "q=预算") == ["乙"]
     assert titles(owner, "search=100%25") == ["甲 100%"] and titles(owner, "search=_") == []
@@ -184,21 +186,27 @@ def test_a_reader_with_many_tabs_counts_once(owner):
     assert owner.get(path).json["data"]["views"] == 1
 
 
+@contextmanager
+def refused_by(error, account):
+    raise error("disk is full\nat line 1")
+    yield
+
+
 @pytest.mark.parametrize("error", [peewee.OperationalError, peewee.InterfaceError])
 def test_a_reader_who_cannot_be_remembered_reads_all_the_same(owner, monkeypatch, caplog, error):
     document = new_document(owner)
-
-    @contextmanager
-    def broken(account):
-        raise error("disk is full\nat line 1")
-        yield
-
-    monkeypatch.setattr(engines, "write", broken)
+    monkeypatch.setattr(engines, "write", partial(refused_by, error))
     reply = owner.get(f"/api/documents/{document['id']}")
     assert reply.status_code == 200 and reply.json["data"]["views"] == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"a reader of document {document['id']} was not counted: disk is full"
     ]
+
+
+def test_a_mistake_in_remembering_a_reader_is_not_hidden(owner, monkeypatch):
+    path = f"/api/documents/{new_document(owner)['id']}"
+    monkeypatch.setattr(engines, "write", partial(refused_by, peewee.ProgrammingError))
+    assert owner.get(path).status_code == 500
 
 
 def test_only_a_new_reader_is_written(owner, monkeypatch):
@@ -339,6 +347,8 @@ def test_a_document_is_taken_back_from_some_or_from_all(owner, other, client_wit
     third, path = client_with(*GRANTS), shared(owner, other)
     owner.post(f"{path}/share", {"userIds": [third.id]})
     assert owner.post(f"{path}/unshare", {"userIds": []}).json["data"]["shared"] is True
+    unknown = owner.post(f"{path}/unshare", {"userIds": [other.id, 999999]})
+    assert details(unknown) == [("userIds.1", "unknown_id")] and other.get(path).status_code == 200
     assert owner.post(f"{path}/unshare", {"userIds": [other.id]}).json["data"]["shared"] is True
     assert [client.get(path).status_code for client in (other, third)] == [404, 200]
     assert owner.post(f"{path}/unshare").json["data"]["shared"] is False

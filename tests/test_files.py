@@ -516,6 +516,7 @@ def test_files_are_filtered_searched_and_sorted(owner):
     a, b, c = (upload(owner, content, name)["id"] for content, name in ((PNG, "甲.png"), (b"x", "乙"), (b"yy", "丙")))
     owner.put(f"/api/files/{b}", {"folderId": folder, "isFavorite": True})
     assert ids(owner, "type=image") == [a] and ids(owner, "type=all&sort=id") == [a, b, c]
+    assert refused_fields(owner.get("/api/files?folderId=999999")) == [("folderId", "unknown_id")]
     assert ids(owner, f"folderId={folder}") == [b] and ids(owner, "folderId=root&sort=id") == [a, c]
     assert ids(owner, "isFavorite=true") == [b] and ids(owner, "isFavorite=false&sort=id") == [a, c]
     assert ids(owner, "search=乙") == [b] and ids(owner, "sort=-size") == [a, c, b]

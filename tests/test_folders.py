@@ -63,7 +63,8 @@ def test_folders_are_listed_by_parent_a_hundred_to_a_page(owner):
     assert names(owner, "parentId=root") == ["甲"] and names(owner, f"parentId={top}") == ["乙"]
     assert names(owner, "parentId=") == ["甲", "乙"] and names(owner, "search=乙") == ["乙"]
     assert owner.get("/api/folders").json["data"]["pageSize"] == 100
-    assert owner.get("/api/folders?parentId=top").json["error"]["details"][0]["field"] == "parentId"
+    for unknown in ("top", "999999"):
+        assert owner.get(f"/api/folders?parentId={unknown}").json["error"]["details"][0]["field"] == "parentId"
 
 
 def test_a_name_is_taken_once_in_each_place(owner, other):

@@ -119,6 +119,15 @@ def test_a_task_that_was_given_to_somebody_else_or_is_gone_is_read_in_no_bell(ow
     assert bell(third) == []
 
 
+def test_a_task_is_given_to_nobody_unknown_or_inactive(owner, other, root):
+    path = f"/api/tasks/{new_task(owner)['id']}"
+    root.put(f"/api/users/{other.id}/status", {"status": "inactive"})
+    for user in (other.id, 999999):
+        reply = owner.put(path, {"assigneeId": user})
+        assert [(d["field"], d["code"]) for d in reply.json["error"]["details"]] == [("assigneeId", "unknown_id")]
+    assert owner.get(path).json["data"]["assigneeId"] is None
+
+
 def test_tasks_are_filtered_also_by_somebody_inactive_whose_tasks_one_sees(owner, other, root):
     task = new_task(owner, assigneeId=other.id)
     root.put(f"/api/users/{other.id}/status", {"status": "inactive"})
