@@ -6,8 +6,9 @@ the SQL is kept, and from then on only values are bound. A shape is everything t
 the rule, whether the caller sees all rows, which filters are used and with how many values, the order.
 INSERT and UPDATE are compiled in the same way, once for the model and the columns that they set.
 
-`GET /api/tasks?status=done` has the shape `(Task.visible_to, False, (("status", 1),), ("-createdAt",), False)`, and
-its SQL selects `WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER BY created_at DESC LIMIT ? OFFSET ?`.
+`GET /api/tasks?status=done` has the shape `((Task.visible_to, False, "status", "status.0"), ("-createdAt",), False)`,
+with the filter, the slot of its only value, and the order. Its SQL selects
+`WHERE (creator_id = ? OR assignee_id = ?) AND status = ? ORDER BY created_at DESC LIMIT ? OFFSET ?`.
 """
 
 from collections import namedtuple
