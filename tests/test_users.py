@@ -162,6 +162,20 @@ def test_deleting_a_user_takes_their_rows_along_and_leaves_activities(root, demo
     assert left.user is None and root.get(f"/api/users/{demo.id}").status_code == 404
 
 
+def test_who_is_active_stays_logged_in_when_activated_again(root, client_with):
+    user = client_with("users:view")
+    for client in (user, root):
+        assert root.put(f"/api/users/{client.id}/status", {"status": "active"}).status_code == 200
+        assert client.get("/api/auth/me").status_code == 200
+
+
+def test_sessions_that_a_suspension_ended_do_not_come_back(root, client_with):
+    user = client_with("users:view")
+    for status in ("suspended", "active"):
+        assert root.put(f"/api/users/{user.id}/status", {"status": status}).status_code == 200
+        assert user.get("/api/auth/me").status_code == 401
+
+
 def test_a_batch_is_all_or_nothing(root):
     assert root.post("/api/users/batch-delete", {"ids": [20, 21, 999]}).status_code == 404
     assert User.select().count() == 30
