@@ -176,6 +176,12 @@ def test_sessions_that_a_suspension_ended_do_not_come_back(root, client_with):
         assert user.get("/api/auth/me").status_code == 401
 
 
+def test_not_all_super_administrators_are_deleted_by_others_who_may_do_everything(client_with):
+    other = client_with("*")
+    assert other.post("/api/users/batch-delete", {"ids": [1, 2]}).status_code == 409
+    assert other.delete("/api/users/2").status_code == 200 and other.delete("/api/users/1").status_code == 409
+
+
 def test_a_batch_is_all_or_nothing(root):
     assert root.post("/api/users/batch-delete", {"ids": [20, 21, 999]}).status_code == 404
     assert User.select().count() == 30
