@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ from benchmarks.sections import SECTIONS, Plan, Table
 from benchmarks.servers import Bench, bench
 
 PACKAGES = ("flask", "flask-smorest", "marshmallow", "peewee", "waitress")
+#: Those that are named if they are installed.
+OTHERS = ("gunicorn", "granian")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -61,7 +64,7 @@ def machine(place: Bench, plan: Plan) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     cpu = cpuinfo.read_text().partition("model name")[2].partition("\n")[0].strip("\t :") if cpuinfo.exists() else ""
     node = shutil.which("node")
-    packages = [f"{name} {version(name)}" for name in PACKAGES]
+    packages = [f"{name} {version(name)}" for name in (*PACKAGES, *filter(find_spec, OTHERS))]
     if node:
         packages.append(f"Node {subprocess.run([node, '--version'], capture_output=True, text=True).stdout.strip()}")
     client = "wrk with one thread" if plan.wrk else "Python's http.client, which is slower than a fast server"

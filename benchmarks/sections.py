@@ -26,6 +26,13 @@ ADMIN, DEMO = "admin@example.com", "demo@halolight.h7ml.cn"
 USERS = "/api/users?page=1&pageSize=10"
 NEW_DOCUMENT = {"title": "A document", "content": "What stands in it. " * 10, "tags": ["one", "two"]}
 FIGURES = ("requests/s", "ratio", "p50, ms", "p99, ms", "slowest, ms", "CPU, µs", "ratio")
+#: The WSGI servers that are compared, and how Python is told to start each.
+WSGI = {
+    "python halolight.py": "halolight.py --port {port}",
+    "gunicorn": "-m gunicorn --bind 127.0.0.1:{port} --threads 32 halolight:create_app()",
+    "granian": "-m granian --interface wsgi --host 127.0.0.1 --port {port} --blocking-threads 32"
+    " --factory halolight:create_app",
+}
 Table = tuple[str, tuple[str, ...], list[Any]]
 
 
@@ -72,6 +79,10 @@ def compare(what: str, plan: Plan, cases: list[tuple[tuple[str, ...], Callable[[
     return rows
 
 
+def not_here(reason: NotHere, *names: str) -> tuple[str, ...]:
+    return (*names, f"not here: {reason}", *["–"] * (len(FIGURES) - 1))
+
+
 def throughput(bench: Bench, plan: Plan) -> list[Table]:
     """The same requests to HaloLight and to json-server, against a bare route; and what memory each then has."""
     servers: list[Server] = []
@@ -86,7 +97,7 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
         cases.append(((case, server.name), run))
 
     for kind in ("naked", "tuned", "layers"):
-        command = [sys.executable, "-m", "benchmarks.bare", kind]
+        command = [sys.executable, "-m", "benchmarks.bare", kind, "{port}"]
         url = f"sqlite:///{bench.folder}/bare.db"
         servers.append(bench.start(f"Flask, {kind}", command, "/api/bare", bench.copy(), DATABASE_URL=url))
         add("bare route", servers[-1], "/api/bare")
@@ -104,7 +115,7 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
         try:
             other = bench.json_server(version, {"users": users, "documents": []})
         except NotHere as reason:
-            missing.append(("–", f"json-server {version}", f"not here: {reason}", *["–"] * (len(FIGURES) - 1)))
+            missing.append(not_here(reason, "–", f"json-server {version}"))
             continue
         servers.append(other)
         add("list of users", other, f"/users?_page=1&{'_limit' if version < '1' else '_per_page'}=10")
@@ -116,6 +127,33 @@ def throughput(bench: Bench, plan: Plan) -> list[Table]:
         ("Throughput: 8 connections", ("case", "server", *FIGURES), rows),
         ("Memory", ("server", "when ready, MB", "after the load, MB"), sizes),
     ]
+
+
+def wsgi(bench: Bench, plan: Plan) -> list[Table]:
+    """The application under our server and under others that are installed: one process of each, 32 threads."""
+    tables: list[Table] = []
+    for database, new in bench.databases.items():
+        url = new("wsgi")
+        bench.seed(url, 1000)
+        servers: list[Server] = []
+        missing = []
+        for name, arguments in WSGI.items():
+            try:
+                command = [sys.executable, *arguments.split()]
+                servers.append(bench.start(name, command, "/health", bench.copy(), DATABASE_URL=url))
+            except NotHere as reason:
+                missing.append(not_here(reason, name))
+
+        def run(server: Server, path: str) -> Load:
+            return measure(server, Request(path, token=log_in(server)), plan.seconds, plan.wrk)
+
+        for case, path in (("List of users", USERS), ("One user", "/api/users/500")):
+            heading = f"{case} on {database} under each WSGI server"
+            cases: Any = [((server.name,), partial(run, server, path)) for server in servers]
+            tables.append((heading, ("server", *FIGURES), compare(heading, plan, cases) + missing))
+        for server in servers:
+            server.stop()
+    return tables
 
 
 def start(bench: Bench, plan: Plan) -> list[Table]:
@@ -377,6 +415,7 @@ def crowd(servers: list[Server], seconds: float, requests: list[Request]) -> flo
 
 SECTIONS = {
     "throughput": throughput,
+    "wsgi": wsgi,
     "start": start,
     "growth": growth,
     "tail": tail,

@@ -40,8 +40,8 @@ class Server:
     idle: float
 
     def cpu(self) -> float:
-        """Seconds of CPU that it spent so far, as the operating system counts them."""
-        return sum(self.process.cpu_times()[:2])
+        """Seconds of CPU that it spent so far, as the operating system counts them: a worker of it, too."""
+        return sum(sum(each.cpu_times()[:2]) for each in (self.process, *self.process.children()))
 
     def memory(self) -> float:
         return self.process.memory_info().rss / 1e6
@@ -68,13 +68,13 @@ class Bench:
     filled: dict[str, Server] = field(default_factory=dict)
 
     def start(self, name: str, command: list[Any], ready: str, cwd: Path, **variables: str) -> Server:
-        """Run `command` with a free port at its end until it answers `ready` with 200. Raises NotHere."""
+        """Run `command` with a free port as its `{port}` until it answers `ready` with 200. Raises NotHere."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         log, began = self.folder / f"{port}.log", time.perf_counter()
         with log.open("w") as output, self.servers_core():
             options: Any = {"cwd": cwd, "env": environment() | variables, "stdout": output, "stderr": output}
-            process = psutil.Popen([*map(str, command), str(port)], **options)
+            process = psutil.Popen([str(each).format(port=port) for each in command], **options)
         server = Server(name, port, process, 0, 0)
         self.stack.callback(server.stop)
         while not answers(f"http://127.0.0.1:{port}{ready}"):
@@ -86,7 +86,7 @@ class Bench:
 
     def halolight(self, database: str, url: str, cwd: Path | None = None) -> Server:
         """HaloLight as the README starts it, with every setting as it is without a `.env`."""
-        command = [sys.executable, "halolight.py", "--port"]
+        command = [sys.executable, "halolight.py", "--port", "{port}"]
         return self.start(f"HaloLight, {database}", command, "/health", cwd or self.copy(), DATABASE_URL=url)
 
     def halolights(self) -> dict[str, Server]:
@@ -111,7 +111,7 @@ class Bench:
             raise NotHere("npm could not install it") from None
         (folder / "db.json").write_text(json.dumps(content), "utf-8")
         script = folder / "node_modules/json-server" / JSON_SERVERS[version]
-        command = ["node", script, "db.json", "--host", "127.0.0.1", "--port"]
+        command = ["node", script, "db.json", "--host", "127.0.0.1", "--port", "{port}"]
         return self.start(f"json-server {version}", command, "/users/1", folder)
 
     def seed(self, url: str, rows: int) -> str:
