@@ -228,7 +228,7 @@ def subject(token: str) -> str | None:
 def interfere() -> None:
     """Delay or fail the request as it asks for, or as the rules say."""
     (context, asked), rules = unproxied(), current_app.extensions["rules"]
-    environ, query = asked.environ, asked.environ["QUERY_STRING"]  # not taken apart before one of them is in it
+    environ, query = asked.environ, asked.environ.get("QUERY_STRING", "")  # not taken apart before one of them is in it
     if not (rules.listed or any(name in query or header in environ for name, header in SIGNS)):
         return
     if not counts(asked) or asked.method == "OPTIONS" or not controls_open():
