@@ -160,6 +160,8 @@ class KeptApplication:
         seed.zone = app.config["TIMEZONE"]
         config.connect(url, app.config["THREADS"]).compiled = self.selects
         traces.watch(engines.db.obj)
+        if isinstance(engines.db.obj, engines.SQLite):
+            engines.db.pragma("synchronous", "off", permanent=True)  # a test waits for no disk
         app.config["JWT_SECRET"] = os.environ.get("JWT_SECRET") or Setting.read("secret")  # as a server on it reads
         engines.release()
         return app

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString, cast
@@ -115,9 +115,9 @@ class PostgresDatabase:
         state = "SELECT '{}', count(*), coalesce(max({}xmin::text::bigint), 0) FROM {}"
         described = "pg_class WHERE relnamespace = 'public'::regnamespace"
         column = "pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace"
-        states = [state.format(name, "", f'"{name}"') for name in self._rows]
-        states += [state.format("(tables)", "", described), state.format("(columns)", "a.", column)]
-        self._state = " UNION ALL ".join(states)
+        self._states = {name: state.format(name, "", f'"{name}"') for name in self._rows}
+        self._states["(tables)"] = state.format("(tables)", "", described)
+        self._states["(columns)"] = state.format("(columns)", "a.", column)
 
     def _make(self) -> None:
         if self._connection:
@@ -125,21 +125,24 @@ class PostgresDatabase:
         self._command(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
         self._command(f"CREATE DATABASE {self.name} TEMPLATE {self.template} STRATEGY FILE_COPY")
         self._connection = psycopg.connect(self.url(self.name), autocommit=True)
-        self._note(self._connection)
+        self._before = self._state(self._connection, self._states)
 
-    def _note(self, connection: psycopg.Connection) -> None:
-        """Note the state in which the database is right now."""
-        self._before = {name: (count, newest) for name, count, newest in self._ask(connection, self._state)}
+    def _state(self, connection: psycopg.Connection, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """How many rows these have right now, and the transaction that wrote the last."""
+        found = self._ask(connection, " UNION ALL ".join(self._states[name] for name in names))
+        return {name: (count, newest) for name, count, newest in found}
 
     def _restored(self, connection: psycopg.Connection) -> bool:
         """Put back what has changed; False if that cannot be done."""
         others = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        self._ask(connection, f"SELECT pg_terminate_backend(pid, 5000) FROM {others}")
+        # Not with a time limit: to wait for their ends, Postgres looks every 100 ms.
+        while self._ask(connection, f"SELECT pg_terminate_backend(pid) FROM {others}"):
+            time.sleep(0.001)
         settings = "pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = current_database()"
         if self._ask(connection, f"SELECT FROM {settings}"):
             connection.execute(cast(LiteralString, f"ALTER DATABASE {self.name} RESET ALL"))
-        found = self._ask(connection, self._state)
-        changed = [name for name, *state in found if self._before[name] != tuple(state)]
+        found = self._state(connection, self._states)
+        changed = [name for name in found if self._before[name] != found[name]]
         if not set(changed) <= self._rows.keys():
             return False
         if changed:
@@ -149,7 +152,7 @@ class PostgresDatabase:
                     connection.execute(cast(LiteralString, f'DELETE FROM "{name}"'))
                     with connection.cursor().copy(cast(LiteralString, f'COPY "{name}" FROM STDIN')) as copy:
                         copy.write(self._rows[name])
-            self._note(connection)
+            self._before |= self._state(connection, changed)
         self._ask(connection, self._rewind)  # a transaction that was rolled back has used up ids as well
         return True
 
