@@ -188,8 +188,7 @@ def update_user(data, user_id):
             refuse(403, "Only another administrator can change your e-mail")
         if new_role:
             refuse_above(new_role.permissions)
-            if new_role.name != SUPER_ADMIN:
-                keep_a_super_admin(user)
+            keep_a_super_admin(user)
             user.change(role=new_role)
             notify([user.id], "user", "Your role was changed", content=new_role.label, target=user)
         if new_status:

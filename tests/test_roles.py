@@ -192,3 +192,10 @@ def test_seeing_all_is_a_permission_of_each_scoped_resource(root):
 def test_who_manages_a_resource_is_told_that_they_may_see_all_of_it(client_with):
     can = client_with("tasks:manage").get("/api/users/me").json["data"]["can"]
     assert can == ["tasks:manage", "tasks:view-all"]
+
+
+def test_a_seeded_role_stays_even_without_users(root):
+    (role,) = [row for row in root.get("/api/roles").json["data"]["items"] if row["name"] == "auditor"]
+    for user in root.get("/api/users?role=auditor").json["data"]["items"]:
+        root.delete(f"/api/users/{user['id']}")
+    assert root.delete(f"/api/roles/{role['id']}").status_code == 409

@@ -145,6 +145,12 @@ def test_who_is_suspended_or_given_a_password_is_out_at_once(root, demo, change)
     assert demo.get("/api/auth/me").json["error"]["reason"] == "revoked_session"
 
 
+def test_the_password_that_an_administrator_sets_is_the_one_to_log_in_with(app, root, demo):
+    root.put(f"/api/users/{demo.id}", {"password": "another-1"})
+    bodies = ({"email": "demo@halolight.h7ml.cn", "password": password} for password in ("123456", "another-1"))
+    assert [app.test_client().post("/api/auth/login", json=body).status_code for body in bodies] == [401, 200]
+
+
 def test_a_changed_role_counts_on_the_next_request_and_is_told(root, demo):
     assert demo.get("/api/users").status_code == 403
     root.put(f"/api/users/{demo.id}", {"role": "admin"})
