@@ -54,7 +54,7 @@ def forgiven(value):
 @pytest.fixture
 def how(amount):
     """How hard each operation is tried. By hand, long and hard: FUZZ_EXAMPLES=300 pytest tests/test_fuzz.py"""
-    return settings(HOW, max_examples=int(os.environ.get("FUZZ_EXAMPLES") or amount(6, 40)))
+    return settings(HOW, max_examples=int(os.environ.get("FUZZ_EXAMPLES") or amount(3, 40)))
 
 
 @pytest.mark.thorough
@@ -87,5 +87,5 @@ def test_no_request_made_from_our_own_document_breaks_a_promise_of_it(app, log_i
 
         with contextlib.suppress(Unsatisfiable):  # it takes nothing that could be wrong
             check()
-    assert len(sent) > 500 and sent.count(200) > 20, "hardly anything was tried"
+    assert len(sent) > 250 and sent.count(200) > 20, "hardly anything was tried"
     print({status: sent.count(status) for status in sorted(set(sent))})

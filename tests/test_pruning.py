@@ -8,6 +8,7 @@ import pytest
 
 from database import base, engines
 from models import Activity, FailedAttempt, Mail, Notification, RefreshToken, Session, Task, User, Visit
+from tests.servers import until
 from web import pruning
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -143,16 +144,29 @@ def test_the_thread_prunes_again_and_again_and_ends_when_it_is_told(person, prun
     assert "pruning" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_it_waits_for_a_moment_in_which_nobody_writes(person, pruner, clock):
+@pytest.fixture
+def old_visit(person, clock):
+    """A function that says whether a row is still there, which pruning deletes."""
     with engines.write():
         visit = Visit.create(visitor="x")
     clock(731 * DAY)
+    return Visit.select().where(Visit.id == visit.id).exists
+
+
+def test_it_deletes_nothing_while_somebody_writes(old_visit, pruner, monkeypatch):
+    monkeypatch.setattr(pruning, "QUIET", 0.1)
     with engines.write():
         pruner.start()
-        pruner.join(1.5)
-        assert Visit.get_by_id(visit.id)
-    pruner.join(0.5)  # a quiet moment is a second
-    assert Visit.get_by_id(visit.id)
+        pruner.join(0.5)
+        assert old_visit()
+    until(lambda: not old_visit())
+
+
+def test_it_waits_for_a_quiet_moment_after_a_write(old_visit, pruner, monkeypatch):
+    monkeypatch.setattr(pruning, "QUIET", 60)
+    pruner.start()
+    pruner.join(0.3)
+    assert old_visit()
 
 
 def test_an_application_prunes_nothing_by_itself(app):
