@@ -1,11 +1,11 @@
 """Databases of older versions, changed models, and several processes that find them at once."""
 
+import itertools
 import json
 import os
 import re
 import shutil
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from database.base import Setting
 from database.engines import DatabaseRefused
 from models import Document, File, FilePart, Task, User
 from resources import auth
-from tests.servers import run
+from tests.servers import at_once, run
 from web import upkeep
 
 #: What databases of the schema versions 1 to 3 were: their tables and few rows, as SQL; and the replies of version 1.
@@ -46,17 +46,18 @@ def closed_afterwards():
 @pytest.fixture
 def old_database(request, database_url, tmp_path):
     """A function from a schema version to the URL of a new database of that version, of the kind of `database_url`."""
-    made = []
+    made, numbers = [], itertools.count()
 
     def make(version):
+        name = f"old{next(numbers) or ''}"
         kind = database_url.partition(":")[0].replace("postgresql", "postgres")
         script = sql_of(version, kind)
         if kind == "sqlite":
-            with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+            with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection:
                 connection.executescript(f"PRAGMA journal_mode=wal; BEGIN; {script} COMMIT")
-            return f"sqlite:///{tmp_path / 'old.db'}"
+            return f"sqlite:///{tmp_path / name}.db"
         postgres = request.getfixturevalue("postgres")
-        made.append((postgres("postgres"), f"old_{os.getpid()}"))
+        made.append((postgres("postgres"), f"{name}_{os.getpid()}"))
         command(*made[-1], "CREATE DATABASE {}")
         with psycopg.connect(postgres(made[-1][1])) as connection:
             connection.execute(script)
@@ -227,13 +228,14 @@ def test_production_changes_no_table_by_itself(old_database):
     assert Setting.read("version") == "3"
 
 
-def test_of_two_processes_one_migrates_and_the_other_waits(old_database):
-    url = old_database("1")
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda _: run("--migrate", DATABASE_URL=url), range(2)))
-    assert [code for code, _, _ in results] == [0, 0], results
-    told = sorted(output for _, output, _ in results)
-    assert told[0].startswith(f"migrated the database to {NEWEST}") and told[1] == "the database is up to date\n", told
+@pytest.mark.thorough
+def test_of_two_processes_one_migrates_and_the_other_waits(old_database, amount):
+    for _ in range(amount(1, 40)):
+        url = old_database("1")
+        results = at_once([lambda url=url: run("--migrate", DATABASE_URL=url)] * 2)
+        assert [code for code, _, _ in results] == [0, 0], results
+        told = sorted(output for _, output, _ in results)
+        assert told[0].startswith(f"migrated the database to {NEWEST}") and told[1] == "the database is up to date\n"
 
 
 @pytest.mark.parametrize(
