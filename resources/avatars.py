@@ -1,5 +1,7 @@
 """Avatars: a picture for each user who has set none, drawn by the server so that no page needs another host."""
 
+import unicodedata
+
 from flask import Response
 from markupsafe import escape
 
@@ -24,7 +26,7 @@ HEADERS = {
 def initials(name: str) -> str:
     """Two letters of a name in Latin script (Ada Lovelace: AL), the first character of any other (王伟: 王)."""
     words = name.split()
-    if not words or not words[0].isascii():
+    if not words or not unicodedata.name(words[0][0], "").startswith("LATIN"):
         return name[:1]
     return "".join(word[0] for word in words[:2]).upper()
 

@@ -207,6 +207,15 @@ def test_contacts_are_active_people_without_email_or_role(demo, account):
     assert account("guest@halolight.h7ml.cn").get("/api/contacts").status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Ada Lovelace", "AL"), ("ada", "A"), ("Ada de Witt", "AD"), ("王伟", "王"), ("Élise B", "ÉB")],
+)
+def test_a_drawn_avatar_has_the_initials_of_its_user(app, client_with, name, letters):
+    user = client_with("users:view", name=name)
+    assert f">{letters}</text>" in app.test_client().get(f"/api/avatars/{user.id}.svg").text
+
+
 def test_an_avatar_is_drawn_escaped_and_public(app, client_with):
     hostile = client_with(name="<script>")
     reply = app.test_client().get(f"/api/avatars/{hostile.id}.svg")
