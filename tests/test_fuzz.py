@@ -87,5 +87,5 @@ def test_no_request_made_from_our_own_document_breaks_a_promise_of_it(app, log_i
 
         with contextlib.suppress(Unsatisfiable):  # it takes nothing that could be wrong
             check()
-    assert len(sent) > 250 and sent.count(200) > 20, "hardly anything was tried"
+    assert len(sent) > 250 and sent.count(200) > 10, "hardly anything was tried"
     print({status: sent.count(status) for status in sorted(set(sent))})
