@@ -185,7 +185,7 @@ def test_no_form_breaks_an_upload(survives):
 
 @pytest.mark.thorough
 def test_no_value_of_a_field_breaks_a_route(app, survives, amount):
-    step, turn = amount(3, 1), itertools.count()  # by default each field gets another third of the values
+    step, turn = amount(5, 1), itertools.count()  # by default each field gets another fifth of the values
     for method, path, operation in operations(app):
         for name in operation["properties"]:
             for value in VALUES[next(turn) % step :: step]:
@@ -193,10 +193,13 @@ def test_no_value_of_a_field_breaks_a_route(app, survives, amount):
                 survives(method, address(path), data=body, content_type="application/json")
 
 
-def test_no_parameter_breaks_a_route(app, survives):
+@pytest.mark.thorough
+def test_no_parameter_breaks_a_route(app, survives, amount):
+    step, turn = amount(3, 1), itertools.count()
     for method, path, operation in operations(app):
         for name in [each["name"] for each in operation.get("parameters", ())]:
-            for value in [*QUERIES, f"&{name}=1" * 1000, ",".join(map(str, range(1, 2000)))]:
+            values = [*QUERIES, f"&{name}=1" * 1000, ",".join(map(str, range(1, 2000)))]
+            for value in values[next(turn) % step :: step]:
                 survives(method, f"{address(path)}?{name}={value}")
 
 
