@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from database import base, engines
-from models import FailedAttempt, Mail, User
+from models import FailedAttempt, Mail, User, Visit
 from resources import auth
 from web import limits, passwords
 
@@ -35,6 +35,18 @@ def clock(monkeypatch):
 
 def login(http, **body):
     return http.post("/api/auth/login", json={"email": EMAIL, "password": "123456", **body})
+
+
+def test_a_login_is_a_visit_and_the_latest_of_its_user(http):
+    now, visits = engines.now(), Visit.select().where(Visit.visitor == "4")
+    before = visits.count()
+    assert login(http).status_code == 200 and visits.count() == before + 1
+    assert User.get_by_id(4).last_login_at >= now
+
+
+def test_a_login_that_names_nobody_is_refused_on_the_email(http):
+    reply = http.post("/api/auth/login", json={"password": "123456"})
+    assert reply.status_code == 400 and reply.json["error"]["details"][0]["field"] == "email"
 
 
 def bearer(token):
