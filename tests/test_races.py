@@ -1,6 +1,6 @@
 """Races between two processes on one database: what only one may win is won once, in every round.
 
-A few rounds each, and forty with --thorough.
+A few rounds each; with --thorough forty, or ten on SQLite, which has one writer.
 """
 
 import itertools
@@ -160,9 +160,10 @@ def second(processes):
 
 
 @pytest.fixture
-def rounds(amount):
-    """A function to the numbers of a few rounds, or with --thorough of forty."""
-    return lambda few=3: itertools.islice(NUMBERS, amount(few, 40))
+def rounds(request, amount):
+    """A function to the numbers of a few rounds, or with --thorough of forty (ten on SQLite, which has one writer)."""
+    many = 10 if request.node.callspec.params["new_database"] == "sqlite" else 40
+    return lambda few=3: itertools.islice(NUMBERS, amount(few, many))
 
 
 # --- Names that nobody else may have ---------------------------------------------------------------------------------
