@@ -19,6 +19,7 @@ from database.base import Setting
 from database.engines import DatabaseRefused
 from database.turns import unhurried
 from resources import RESOURCES, demo, permissions, system
+from seeds import dates
 from web import clock, config, dialects, hooks, rules, throwaway, traces, upkeep
 from web.config import SETS, BadConfiguration
 from web.document import write_document
@@ -37,8 +38,8 @@ def create_app(**overrides: Any) -> Flask:
     """
     app = with_routes(config.read(**overrides))
     configure_logging(app)
-    seed.zone = app.config["TIMEZONE"]
-    clock.start(app.config["DEMO_CLOCK"], seed.zone)
+    dates.zone = app.config["TIMEZONE"]
+    clock.start(app.config["DEMO_CLOCK"], dates.zone)
     open_database(app)
     app.config["JWT_SECRET"] = app.config["JWT_SECRET"] or Setting.read("secret")
     return app
@@ -135,7 +136,7 @@ def welcome(app: Flask, sockets: list[socket.socket]) -> None:
     host, port = sockets[0].getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if clock.is_set():
-        click.echo(clock.told(seed.zone))
+        click.echo(clock.told(dates.zone))
     days = seed.age_in_days()
     if days:
         click.echo(f"The demo data is {days} days old; --reset renews it.")

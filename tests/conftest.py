@@ -26,6 +26,7 @@ from database import engines
 from database.base import Setting
 from models import Notification, Role, User
 from resources import auth
+from seeds import dates
 from tests import databases
 from tests.databases import TIMEZONE
 from tests.servers import ROOT, a_server, chromium, complaints, page, serve
@@ -157,7 +158,7 @@ class KeptApplication:
         app.extensions["series"].cache_clear()
         for metric in app.extensions["metrics"]._collector_to_names:
             metric.clear()
-        seed.zone = app.config["TIMEZONE"]
+        dates.zone = app.config["TIMEZONE"]
         config.connect(url, app.config["THREADS"]).compiled = self.selects
         traces.watch(engines.db.obj)
         if isinstance(engines.db.obj, engines.SQLite):

@@ -8,6 +8,7 @@ import seed
 from database import base, engines
 from database.base import Setting
 from models import Document, Task, User
+from seeds import dates
 from tests import databases
 from web import clock
 
@@ -38,7 +39,7 @@ def state(app):
         "demo": (kept["rules"].listed, clock.state()["set"]),
         "metrics": [metric for metric in kept["metrics"].collect() if metric.samples],
         "connection": engines.db.execute_sql(question).fetchall(),
-        "zone": seed.zone,
+        "zone": dates.zone,
     }
 
 
@@ -59,7 +60,7 @@ def change_everything(app, client):
     clock.put(datetime(2026, 3, 1, tzinfo=UTC), frozen=True)
     app.extensions["proxy_told"] = True
     app.view_functions["tasks.list_tasks"] = None
-    seed.zone = UTC
+    dates.zone = UTC
     read_only = (
         "PRAGMA query_only = 1"
         if isinstance(engines.db.obj, engines.SQLite)
@@ -109,7 +110,7 @@ def test_rows_are_seeded_anew_when_the_day_has_changed(app, seeded_anew, monkeyp
     for days in range(2):
         day = engines.now() + timedelta(days=days)
         monkeypatch.setattr(engines, "now", lambda day=day: day)
-        monkeypatch.setattr(databases, "now", lambda day=day: day.astimezone(seed.zone))
+        monkeypatch.setattr(databases, "now", lambda day=day: day.astimezone(dates.zone))
         engines.db.close_all()
         engines.connect(seeded_anew())
         assert Setting.read("seeded") == databases.today().isoformat() and seed.age_in_days() == 0

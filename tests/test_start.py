@@ -24,6 +24,7 @@ from database import engines
 from database.base import Setting
 from database.engines import DatabaseRefused
 from models import ConversationMember, Document, DocumentShare, Notification, RefreshToken, Role, Session, User
+from seeds import dates, rules
 from seeds.written import written
 from tests.conftest import ACCOUNTS
 from tests.servers import run
@@ -386,7 +387,7 @@ def test_a_reset_brings_the_rows_back_and_keeps_seeded_sessions_and_ids(root, de
 
 def test_a_reset_that_fails_changes_nothing(root, monkeypatch):
     User.update(name="改").where(User.id == 4).execute()
-    monkeypatch.setattr(seed, "users", lambda rows: 1 / 0)
+    monkeypatch.setattr(rules, "users", lambda rows: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         seed.reset()
     assert User.get_by_id(4).name == "改" and root.get("/api/auth/me").status_code == 200
@@ -474,5 +475,5 @@ def test_old_demo_data_is_told_at_the_start(make_app, serve):
 
 
 def test_demo_data_seeded_where_it_is_tomorrow_is_not_old(app):
-    Setting.keep("seeded", (seed.today() + timedelta(days=1)).isoformat())
+    Setting.keep("seeded", (dates.today() + timedelta(days=1)).isoformat())
     assert seed.age_in_days() == 0
