@@ -4,7 +4,7 @@ A resource also takes `Blueprint`, `Schema`, `answer`, `current_user`, `refuse` 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 
 from peewee import Expression, Select
 
@@ -110,6 +110,4 @@ def _visible(selector: Callable[..., Select], ids: set[int], everything: bool, c
     model = compiled.model_of(selector)
     column = model.id if column is None else column
     found = model.select(column).where(column.in_(ids)).distinct()
-    # Only the condition of the select: its columns and joins are not needed. None: it has no condition.
-    condition = cast(Any, selector(current_user.id, everything))._where
-    return {row_id for (row_id,) in (found if condition is None else found.where(condition)).tuples()}
+    return {row_id for (row_id,) in compiled.only(found, selector(current_user.id, everything)).tuples()}
