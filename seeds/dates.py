@@ -15,3 +15,7 @@ def today() -> date:
 def at(days: int, hour: int = 0, minute: int = 0) -> datetime:
     """The instant `days` from today at this time of `zone`."""
     return datetime.combine(today(), datetime.min.time(), zone) + timedelta(days=days, hours=hour, minutes=minute)
+
+
+def made_at(instant: datetime) -> dict[str, datetime]:
+    return {"created_at": instant, "updated_at": instant}

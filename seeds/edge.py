@@ -12,6 +12,7 @@ from itertools import cycle
 from typing import Any
 
 import models as m
+from seeds.dates import made_at
 from web.mime import describe, parts
 
 #: The texts, by what is odd about them. None is longer than a name may be (200).
@@ -62,7 +63,7 @@ PEOPLE: list[dict[str, Any]] = [
 
 def rows(owner: int, midnight: datetime, now: datetime) -> Rows:
     """The rows of each table, which are the user `owner`'s; `midnight` is that of today."""
-    made = {"created_at": now, "updated_at": now}
+    made = made_at(now)
     return {
         **folders(owner, made),
         **documents(owner, made),

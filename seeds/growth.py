@@ -10,6 +10,7 @@ from peewee import fn
 
 import models as m
 from database.base import Setting, insert_rows
+from seeds.dates import made_at
 from seeds.samples import content
 from seeds.written import Written
 from web.security import allows
@@ -40,8 +41,7 @@ def add_users(numbers: range, chance: random.Random, rows: Written, midnight: da
                 "status": chance.choices(m.User.STATUSES, (90, 7, 3))[0],
                 "role": roles[chance.choices(("user", "admin", "guest"), (96, 2, 2))[0]],
                 "password_hash": hashed,
-                "created_at": made,
-                "updated_at": made,
+                **made_at(made),
             }
         )
     insert_rows(m.User, users)
@@ -71,8 +71,7 @@ def add_documents(numbers: range, chance: random.Random, rows: Written, midnight
                 "type": document["type"],
                 "size": len(text.encode()),
                 "author": author,
-                "created_at": made,
-                "updated_at": made,
+                **made_at(made),
             }
         )
         readers = chance.sample(authors, chance.randint(1, min(3, len(authors)))) if chance.random() < 0.25 else []

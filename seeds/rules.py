@@ -12,7 +12,7 @@ from typing import Any
 import models as m
 from database import engines
 from database.base import Setting
-from seeds.dates import at, today
+from seeds.dates import at, made_at, today
 from seeds.samples import content, sample
 from seeds.written import Written, position
 from web.mime import parts
@@ -30,10 +30,6 @@ Row = tuple[Any, dict[str, Any]]
 def row(model: Any, **values: Any) -> Row:
     """A row of `model`. The rows of a table have the ids 1, 2, 3 in the order in which they are yielded."""
     return model, values
-
-
-def made_at(instant: datetime) -> dict[str, datetime]:
-    return {"created_at": instant, "updated_at": instant}
 
 
 def roles(rows: Written) -> Iterator[Row]:
