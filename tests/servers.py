@@ -101,6 +101,13 @@ class Several:
         return next(self._next).log_in(*account)
 
 
+def upload(to: Server | Several, token: str, content: bytes) -> tuple[int, Any]:
+    """The reply to the upload of a file `x.bin`."""
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.bin"\r\n\r\n%b\r\n--b--\r\n' % content
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    return to.call("POST", "/api/files/upload", form, token, **kind)
+
+
 def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
     """The replies to calls that all start at the same moment."""
     gate = threading.Barrier(len(calls))

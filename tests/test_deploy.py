@@ -26,7 +26,7 @@ import psycopg
 import pytest
 import yaml
 
-from tests.servers import ROOT, Server, launched, until
+from tests.servers import ROOT, Server, launched, until, upload
 from web.config import VARIABLES
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -406,9 +406,7 @@ def test_both_processes_answer_and_the_database_was_made_once(deployment):
 
 def test_a_file_of_nine_megabytes_comes_back_whole_and_in_ranges(deployment):
     front, token, content = deployment.front, deployment.front.log_in(), os.urandom(9 * 1024 * 1024)
-    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.bin"\r\n\r\n%b\r\n--b--\r\n' % content
-    kind = {"Content-Type": "multipart/form-data; boundary=b"}
-    status, body = front.call("POST", "/api/files/upload", form, token, **kind)
+    status, body = upload(front, token, content)
     assert status == 201 and body["data"]["checksum"] == hashlib.sha256(content).hexdigest()
     assert body["data"]["url"].startswith(f"{front.url}/api/files/raw/")  # host and port are those that were asked for
     path = body["data"]["url"].removeprefix(front.url)

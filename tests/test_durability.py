@@ -15,20 +15,14 @@ from peewee import fn
 
 from database import engines
 from models import File, FilePart, Task
-from tests.servers import GONE
+from tests.servers import GONE, upload
 
 WRITERS = 16
 RLIMIT_FSIZE = 1
 #: Until they are gone, 5 s at most.
 CUT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
-#: A file's bytes, and a form that holds them.
+#: A file's bytes.
 CONTENT = bytes(range(256)) * 80
-FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.bin"\r\n\r\n%b\r\n--b--\r\n'
-
-
-def upload(server, token, content=CONTENT):
-    form = {"Content-Type": "multipart/form-data; boundary=b"}
-    return server.call("POST", "/api/files/upload", FORM % content, token, **form)
 
 
 def refused(reply):
@@ -71,7 +65,7 @@ def write_until_killed(server, token, tasks, files):
             status, body = server.call("POST", "/api/tasks", {"title": "事"}, token)
             assert status == 201, body
             tasks.append(body["data"]["id"])
-            status, body = upload(server, token)
+            status, body = upload(server, token, CONTENT)
             assert status == 201, body
             files.append(body["data"]["id"])
 

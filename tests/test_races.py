@@ -33,7 +33,7 @@ from models import (
 )
 from tests.conftest import TIMEZONE
 from tests.databases import HASH_METHOD
-from tests.servers import Several, at_once, run, started, statuses
+from tests.servers import Several, at_once, run, started, statuses, upload
 from web import limits, passwords
 from web.config import VARIABLES
 
@@ -528,16 +528,11 @@ def test_a_folder_is_either_deleted_or_filled(processes, root, second, rounds, p
 
 def test_the_last_room_of_a_storage_is_used_once(processes, rounds):
     owner = processes.newcomer().token
-    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n%b\r\n--b--\r\n' % bytes(600_000)
     document = {"title": "大", "content": "x" * 600_000}
-
-    def upload():
-        kind = {"Content-Type": "multipart/form-data; boundary=b"}
-        return processes.call("POST", "/api/files/upload", form, owner, **kind)
-
+    store = partial(upload, processes, owner, bytes(600_000))
     for _ in rounds():
         write = partial(processes.call, "POST", "/api/documents", document, owner)
-        replies = at_once([upload, upload, write, write])
+        replies = at_once([store, store, write, write])
         row = won(replies, 201, 413)
         kind = "files" if "checksum" in row else "documents"
         assert processes.call("DELETE", f"/api/{kind}/{row['id']}", None, owner)[0] == 200

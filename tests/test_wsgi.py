@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.conftest import TIMEZONE
-from tests.servers import ROOT, Server, at_once, statuses, until
+from tests.servers import ROOT, Server, at_once, statuses, until, upload
 from tests.test_deploy import DOCS, TEXT, free_port
 
 pytestmark = pytest.mark.thorough
@@ -105,9 +105,7 @@ def test_both_processes_of_another_server_renew_one_session_and_answer_lists(ser
 
 def test_a_file_is_taken_and_given_by_another_server_whole_and_in_ranges(server):
     token, content = server.log_in(), os.urandom(700_000)
-    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.bin"\r\n\r\n%b\r\n--b--\r\n' % content
-    kind = {"Content-Type": "multipart/form-data; boundary=b"}
-    status, reply = server.call("POST", "/api/files/upload", form, token, **kind)
+    status, reply = upload(server, token, content)
     assert status == 201 and reply["data"]["url"].startswith(f"{server.url}/api/files/raw/")
     with closing(http.client.HTTPConnection(server.url.removeprefix("http://"))) as connection:
         for headers, expected in (({}, content), ({"Range": "bytes=300000-599999"}, content[300_000:600_000])):
